@@ -1,0 +1,1 @@
+"""One Machine description for every cloud, every rack and the laptop."""

@@ -1,0 +1,78 @@
+"""What a machine is, before anything knows where it will boot. Debian 13 with systemd."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of the base system. `path` absolute, `mode` octal such as 0o644."""
+
+    path: str
+    content: str
+    mode: int = 0o644
+    owner: str = "root"
+    group: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A systemd unit (or drop-in of a package's unit) and whether it starts at boot."""
+
+    name: str
+    content: str | None = None
+    drop_in: str | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A system user without a login."""
+
+    name: str
+    home: str = "/nonexistent"
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """Inbound and outbound are denied in both families but for what is named here.
+
+    `public_tcp`: ports open to the world. `restricted_tcp`: port to the name of an nftables set that policy fills
+    (sets `<name>4` and `<name>6` exist from boot, empty).
+    """
+
+    public_tcp: tuple[int, ...] = ()
+    restricted_tcp: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Two kinds: `booted` is what creating waits for, `serving` what edges look at. Argument lists, exit 0 is well."""
+
+    booted: tuple[str, ...]
+    serving: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The only part in which two machines of one role differ."""
+
+    name: str
+    zone: str
+    place: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One role's machine. Equal descriptions give equal bytes on every provider, but for `identity`."""
+
+    identity: Identity
+    packages: tuple[str, ...]
+    files: tuple[File, ...]
+    units: tuple[Unit, ...]
+    firewall: Firewall
+    health: Health
+    users: tuple[User, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,25 @@
+"""Decisions that must not drift between runs: what is held stays, prices and hashing count only where nothing is."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from hdinfra.model.names import Spec
+
+
+class HeldInstance(Spec):
+    """An Instance's chosen Clusters, and how many Machines each of them holds."""
+
+    clusters: tuple[str, ...]
+    machines_per_cluster: int
+    size: str
+
+
+class Held(Spec):
+    """The lock file beside the spec and, as deployed, the stack output `held`. The higher `serial` is the newer."""
+
+    version: Annotated[int, Field(ge=1, le=1)] = 1
+    serial: Annotated[int, Field(ge=0)] = 0
+    instances: dict[str, HeldInstance] = {}
+    slots: dict[str, int] = Field({}, description="Machine name to its number inside its Cluster's network")
+    withdrawn: tuple[str, ...] = Field((), description="Clusters that take no Machines until they are let back in")

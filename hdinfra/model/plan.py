@@ -1,0 +1,159 @@
+"""What the planner decided, complete and deterministic; components only declare it."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from hdinfra.model.held import Held
+from hdinfra.model.spec import App, Mode, Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """A machine's place in one network, in both families."""
+
+    ipv4: IPv4Address
+    ipv6: IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Prefixes:
+    """A network in both families."""
+
+    ipv4: IPv4Network
+    ipv6: IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What one machine gets."""
+
+    name: str
+    vcpu: int
+    memory_mib: int
+    price_per_hour: float
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Where the local cloud shows a machine's port 80 on this computer."""
+
+    address: IPv4Address
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class MachinePlan:
+    """One Machine: `name` starts with its Cluster's (or place's) name.
+
+    `private` lies in the Cluster's network; `public` is fixed by the plan only where we are the provider (the local
+    cloud), elsewhere the provider gives it and it is None. `role` is `waf`, `load-balancer` or `lab-origin`.
+    """
+
+    name: str
+    place: str
+    role: str
+    provider: Provider
+    region: str
+    operator: str
+    size: Size
+    private: Addresses | None
+    public: Addresses | None
+    publish: Publish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPlan:
+    """One Cluster with its fixed prefixes."""
+
+    name: str
+    provider: Provider
+    region: str
+    operator: str
+    prefixes: Prefixes
+
+
+@dataclass(frozen=True, slots=True)
+class OriginPlan:
+    """A site's origin: a fixed address, or the name of a lab machine whose public address is meant."""
+
+    address: IPv4Address | IPv6Address | None
+    port: int
+    lab: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SitePlan:
+    """One website as the WAF and the edge will serve it."""
+
+    host: str
+    tenant: str
+    mode: Mode
+    paranoia: int
+    origins: tuple[OriginPlan, ...]
+    health_path: str
+    response_timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstancePlan:
+    """An Instance's Machines (sorted by name) and sites (sorted by host)."""
+
+    name: str
+    app: App
+    tenancy: str
+    capacity: int
+    machines: tuple[MachinePlan, ...]
+    tenants: tuple[str, ...]
+    sites: tuple[SitePlan, ...]
+
+    def machines_without(self, *, cluster: str | None = None, operator: str | None = None) -> int:
+        """How many Machines stay when a Cluster or an operator is gone."""
+        return sum(m.place != cluster and m.operator != operator for m in self.machines)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePlan:
+    """The edge's machines, one a place."""
+
+    machines: tuple[MachinePlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabPlan:
+    """Machines that play customers' web servers on the local cloud."""
+
+    origins: tuple[MachinePlan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ZonePlan:
+    """All that a Zone's stack declares. `wan` is set where the local cloud plays the Internet."""
+
+    zone: str
+    area: str
+    network: Prefixes
+    wan: Prefixes | None
+    clusters: tuple[ClusterPlan, ...]
+    instances: tuple[InstancePlan, ...]
+    edge: EdgePlan | None
+    lab: LabPlan
+    held: Held
+    withdrawn: tuple[str, ...] = field(default=())
+
+    @property
+    def operators(self) -> frozenset[str]:
+        """Companies of which one may fail."""
+        return frozenset(cluster.operator for cluster in self.clusters)
+
+    @property
+    def machines(self) -> tuple[MachinePlan, ...]:
+        """Every machine of the Zone: Instances', edge's and lab's."""
+        of_instances = tuple(machine for instance in self.instances for machine in instance.machines)
+        return of_instances + (self.edge.machines if self.edge else ()) + self.lab.origins
+
+    def instance(self, name: str) -> InstancePlan:
+        """The Instance of that name; KeyError if the spec has none."""
+        for instance in self.instances:
+            if instance.name == name:
+                return instance
+        raise KeyError(name)

@@ -1,0 +1,141 @@
+"""What a user writes: one Zone with its Clusters, Instances and edge. YAML and Python give the same models."""
+
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hdinfra.model.names import Host, IPAddress, Name, Spec
+
+
+class Provider(StrEnum):
+    """Who runs the machines."""
+
+    LOCAL = "local"
+
+
+class App(StrEnum):
+    """What the Machines of an Instance do."""
+
+    WAF = "waf"
+
+
+class Mode(StrEnum):
+    """What the web application firewall does with an attack: pass it, record it, or refuse it with 403."""
+
+    BYPASS = "BYPASS"
+    RECORD = "RECORD"
+    MITIGATION = "MITIGATION"
+
+
+class NetworkSpec(Spec):
+    """The pool out of which every Cluster gets its own, fixed part."""
+
+    ipv4: IPv4Network = Field(IPv4Network("10.64.0.0/12"), description="A /12: 480 Clusters of a /21 each")
+    ipv6: IPv6Network | None = Field(
+        None, description="A /48; left out, a unique local one (RFC 4193) of the zone's name"
+    )
+
+
+class ClusterSpec(Spec):
+    """One provider's one data centre."""
+
+    name: Name
+    provider: Provider
+    region: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9-]+$")]
+    ipv4: IPv4Network | None = Field(None, description="Overrides the /21 of the region's slot")
+    ipv6: IPv6Network | None = Field(None, description="Overrides the /64 of the region's slot")
+
+
+class OriginSpec(Spec):
+    """Where a site's clean traffic goes: an address, or a machine of `lab`. Exactly one of the two."""
+
+    address: IPAddress | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] = 80
+    lab: Name | None = None
+
+
+class SiteSpec(Spec):
+    """One website of a tenant."""
+
+    host: Host
+    mode: Mode = Mode.RECORD
+    paranoia: Annotated[int, Field(ge=1, le=4, description="CRS paranoia level")] = 1
+    origins: Annotated[tuple[OriginSpec, ...], Field(min_length=1, max_length=16)]
+    health_path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]{0,200}$")] = "/"
+    response_timeout_seconds: Annotated[int, Field(ge=1, le=300)] = Field(
+        2, description="How long a repeatable request may wait for an answer before it is tried elsewhere"
+    )
+
+
+class TenantSpec(Spec):
+    """A customer and their sites."""
+
+    name: Name
+    sites: tuple[SiteSpec, ...] = ()
+
+
+class InstanceSpec(Spec):
+    """A workload of one App: `capacity` Machines carry the load, and the planner adds what a lost Cluster takes."""
+
+    name: Name
+    app: App = App.WAF
+    tenancy: Literal["shared"] = "shared"
+    capacity: Annotated[int, Field(ge=1, le=200)] = 1
+    clusters: tuple[Name, ...] | None = Field(None, description="Left out, the planner chooses")
+    machines_per_cluster: Annotated[int, Field(ge=1, le=200)] | None = Field(
+        None, description="Left out, the planner decides"
+    )
+    vcpu: Annotated[int, Field(ge=1, le=64)] = 1
+    memory_mib: Annotated[int, Field(ge=128, le=262_144)] = 512
+    tenants: tuple[TenantSpec, ...] = ()
+
+
+class PublishSpec(Spec):
+    """Where the local cloud shows an edge on this computer."""
+
+    address: IPv4Address = IPv4Address("127.0.0.1")
+    port: Annotated[int, Field(ge=1024, le=65535)]
+
+
+class PlaceSpec(Spec):
+    """One place where the edge runs, apart from the Clusters."""
+
+    name: Name
+    provider: Provider
+    region: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9-]+$")]
+    publish: PublishSpec | None = None
+
+
+class EdgeSpec(Spec):
+    """What users' requests meet first."""
+
+    places: tuple[PlaceSpec, ...]
+    vcpu: Annotated[int, Field(ge=1, le=64)] = 1
+    memory_mib: Annotated[int, Field(ge=128, le=262_144)] = 256
+
+
+class LabOriginSpec(Spec):
+    """A machine that plays a customer's web server; only on the local cloud."""
+
+    name: Name
+    region: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9-]+$")]
+
+
+class LabSpec(Spec):
+    """What stands in for the world outside the platform, for development and drills."""
+
+    origins: tuple[LabOriginSpec, ...] = ()
+
+
+class ZoneSpec(Spec):
+    """A geographic area of Clusters, independent of every other Zone; one Pulumi stack."""
+
+    zone: Name
+    area: Name
+    network: NetworkSpec = NetworkSpec()
+    clusters: tuple[ClusterSpec, ...]
+    instances: tuple[InstanceSpec, ...] = ()
+    edge: EdgeSpec | None = None
+    lab: LabSpec = LabSpec()

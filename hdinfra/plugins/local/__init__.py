@@ -1,0 +1,1 @@
+"""The local cloud: system containers of Docker or Podman as machines."""

@@ -1,0 +1,143 @@
+"""The local cloud's SDK: what a program registers, and what `pulumi-resource-hdlocal` realises."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+VERSION = "0.1.0"
+
+
+class Provider(pulumi.ProviderResource):
+    """One operator's region of the local cloud.
+
+    `namespace` starts the name of every container and network (so that two stacks never meet), `project`, `stack` and
+    `region` become labels.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        resource_name: str,
+        *,
+        namespace: pulumi.Input[str],
+        project: pulumi.Input[str],
+        stack: pulumi.Input[str],
+        region: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props = {"namespace": namespace, "project": project, "stack": stack, "region": region}
+        super().__init__("hdlocal", resource_name, props, opts)
+
+
+class Image(pulumi.CustomResource):
+    """A Debian 13 system image with these packages; `tag` is named by content, built when missing, kept as cache."""
+
+    tag: pulumi.Output[str]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        packages: pulumi.Input[Sequence[pulumi.Input[str]]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props: dict[str, Any] = {"packages": packages, "tag": None}
+        super().__init__("hdlocal:index:Image", resource_name, props, opts)
+
+
+class Network(pulumi.CustomResource):
+    """A dual stack bridge network. `networkName` is the engine's name for it."""
+
+    network_name: pulumi.Output[str]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        ipv4: pulumi.Input[str],
+        ipv6: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props: dict[str, Any] = {"ipv4": ipv4, "ipv6": ipv6, "networkName": None}
+        super().__init__("hdlocal:index:Network", resource_name, props, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        """From the engine's camel case to ours."""
+        return {"networkName": "network_name"}.get(prop, prop)
+
+
+class Machine(pulumi.CustomResource):
+    """A system container booted by cloud-init; created when `booted` (cloud-init done).
+
+    `networks` is a list of {"network", "ipv4", "ipv6"}, `ports` of {"address", "port", "target"}. `user_data` is
+    cloud-config and kept secret. `container` is the engine's name, `container_id` changes whenever the container was
+    made anew, `running` is what the last look saw.
+    """
+
+    container: pulumi.Output[str]
+    container_id: pulumi.Output[str]
+    ipv4: pulumi.Output[str]
+    ipv6: pulumi.Output[str]
+    running: pulumi.Output[bool]
+
+    def __init__(  # noqa: PLR0913
+        self,
+        resource_name: str,
+        *,
+        image: pulumi.Input[str],
+        networks: pulumi.Input[Sequence[Mapping[str, pulumi.Input[str]]]],
+        user_data: pulumi.Input[str],
+        meta_data: pulumi.Input[str],
+        cpus: pulumi.Input[float],
+        memory_mib: pulumi.Input[int],
+        ports: pulumi.Input[Sequence[Mapping[str, pulumi.Input[Any]]]],
+        labels: pulumi.Input[Mapping[str, pulumi.Input[str]]],
+        booted: pulumi.Input[Sequence[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props: dict[str, Any] = {
+            "image": image,
+            "networks": networks,
+            "userData": pulumi.Output.secret(user_data),
+            "metaData": meta_data,
+            "cpus": cpus,
+            "memoryMib": memory_mib,
+            "ports": ports,
+            "labels": labels,
+            "booted": booted,
+            "container": None,
+            "containerId": None,
+            "ipv4": None,
+            "ipv6": None,
+            "running": None,
+        }
+        super().__init__("hdlocal:index:Machine", resource_name, props, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        """From the engine's camel case to ours."""
+        return {"containerId": "container_id"}.get(prop, prop)
+
+
+class Policy(pulumi.CustomResource):
+    """One Machine's PolicyDocument: handed to the Applier inside it, and waited for until it serves."""
+
+    digest: pulumi.Output[str]
+    serving: pulumi.Output[bool]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        container: pulumi.Input[str],
+        container_id: pulumi.Input[str],
+        document: pulumi.Input[Mapping[str, Any]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props: dict[str, Any] = {
+            "container": container,
+            "containerId": container_id,
+            "document": document,
+            "digest": None,
+            "serving": None,
+        }
+        super().__init__("hdlocal:index:Policy", resource_name, props, opts)
