@@ -8,7 +8,7 @@ from hdinfra.model.names import Spec
 
 
 class HeldInstance(Spec):
-    """An Instance's chosen Clusters, and how many Machines each of them holds."""
+    """An Instance's chosen Clusters, how many Machines each of them holds, and their size (a name a provider)."""
 
     clusters: tuple[str, ...]
     machines_per_cluster: int
@@ -20,6 +20,8 @@ class Held(Spec):
 
     version: Annotated[int, Field(ge=1, le=1)] = 1
     serial: Annotated[int, Field(ge=0)] = 0
-    instances: dict[str, HeldInstance] = {}
-    slots: dict[str, int] = Field({}, description="Machine name to its number inside its Cluster's network")
-    withdrawn: tuple[str, ...] = Field((), description="Clusters that take no Machines until they are let back in")
+    instances: dict[str, HeldInstance] = Field(default={})
+    slots: dict[str, int] = Field(default={}, description="Machine name to its number in its network")
+    withdrawn: tuple[str, ...] = Field(
+        default=(), description="Clusters that take no Machines until they are let back in"
+    )

@@ -1,10 +1,19 @@
 """Strings that come from outside, typed before anything uses them: what does not match never reaches a file."""
 
+import ipaddress
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"^(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})+\Z")
@@ -19,11 +28,66 @@ def _host(value: str) -> str:
     return value
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?\z", max_length=32)]
-"""A zone, cluster, instance, tenant or place: one DNS label (RFC 1123) of 32 characters at most, letter first."""
+def _plain_text(value: object) -> object:
+    # `ipaddress` takes integers (so 1 would be 0.0.0.1) and, behind `%`, any text at all as an IPv6 scope.
+    if isinstance(value, int | bytes | tuple | list):
+        raise ValueError(f"an address is written as text, such as 192.0.2.10 or 2001:db8::10, not as {value!a:.40}")
+    if "%" in str(value):
+        raise ValueError("an address with a scope (`%`) means something on one machine only; leave the scope out")
+    return value
 
-Host = Annotated[str, AfterValidator(_host)]
+
+def _address(value: object) -> object:
+    if not isinstance(value, str):
+        return _plain_text(value)
+    _plain_text(value)
+    try:
+        return ipaddress.ip_address(value)
+    except ValueError as error:
+        # The library's own message repeats the value as it came.
+        raise ValueError("an address of IPv4 or IPv6 is due, such as 192.0.2.10 or 2001:db8::10") from error
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$", max_length=32)]
+"""A zone, cluster, instance, tenant or place: one DNS label (RFC 1123) of 32 characters at most, letter first.
+pydantic's regular expressions are Rust's, whose `$` does not match before a last newline as Python's does."""
+
+Host = Annotated[str, AfterValidator(_host), WithJsonSchema({"type": "string", "format": "hostname"})]
 """A fully qualified host name in lower case (RFC 1123; internationalised names as A-labels, RFC 5890)."""
+
+RegionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=64)]
+"""A provider's own name of a data centre."""
+
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]{0,200}$")]
+"""An absolute path of unreserved characters (RFC 3986): nothing that a configuration file would have to quote."""
+
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+"""A TCP port."""
+
+Paranoia = Annotated[int, Field(strict=True, ge=1, le=4)]
+"""A paranoia level of the OWASP Core Rule Set."""
+
+Seconds = Annotated[int, Field(strict=True, ge=1, le=300)]
+"""A time that a user may wait."""
+
+IPAddress = Annotated[
+    IPv4Address | IPv6Address,
+    BeforeValidator(_address),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]}),
+]
+"""An address of either family, without a scope."""
+
+IPv4 = Annotated[IPv4Address, BeforeValidator(_plain_text)]
+"""An IPv4 address, written as text."""
+
+IPv6 = Annotated[IPv6Address, BeforeValidator(_plain_text)]
+"""An IPv6 address, written as text, without a scope."""
+
+IPv4Prefix = Annotated[IPv4Network, BeforeValidator(_plain_text)]
+"""An IPv4 network, written as text, its host bits zero."""
+
+IPv6Prefix = Annotated[IPv6Network, BeforeValidator(_plain_text)]
+"""An IPv6 network, written as text, its host bits zero."""
 
 
 class Spec(BaseModel):
@@ -32,6 +96,22 @@ class Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
-IPAddress = IPv4Address | IPv6Address
-
-__all__ = ["Host", "IPAddress", "IPv4Address", "IPv4Network", "IPv6Address", "IPv6Network", "Name", "Spec"]
+__all__ = [
+    "Host",
+    "IPAddress",
+    "IPv4",
+    "IPv4Address",
+    "IPv4Network",
+    "IPv4Prefix",
+    "IPv6",
+    "IPv6Address",
+    "IPv6Network",
+    "IPv6Prefix",
+    "Name",
+    "Paranoia",
+    "Port",
+    "RegionName",
+    "Seconds",
+    "Spec",
+    "UrlPath",
+]

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import NamedTuple
 
 from hdinfra.model.held import Held
 from hdinfra.model.spec import App, Mode, Provider
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """A machine's place in one network, in both families."""
+class Addresses(NamedTuple):
+    """A machine's place in one network, in both families. A tuple, so that a plain pair does where it is taken."""
 
     ipv4: IPv4Address
     ipv6: IPv6Address
@@ -25,12 +25,13 @@ class Prefixes:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What one machine gets."""
+    """What one machine gets. `arch` is `native` where the machine shares this computer's kernel."""
 
     name: str
     vcpu: int
     memory_mib: int
     price_per_hour: float
+    arch: str = "native"
 
 
 @dataclass(frozen=True, slots=True)

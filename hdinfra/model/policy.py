@@ -6,17 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hdinfra.model.names import Host, IPAddress, IPv4Address, IPv6Address, Name, Spec
+from hdinfra.model.names import Host, IPAddress, IPv4, IPv6, Name, Paranoia, Port, Seconds, Spec, UrlPath
 from hdinfra.model.spec import Mode
 
 SCHEMA = 1
+"""Version of the documents below; a machine that knows only an older one refuses them."""
 
 
 class OriginAddress(Spec):
     """Where clean traffic goes."""
 
     address: IPAddress
-    port: Annotated[int, Field(ge=1, le=65535)]
+    port: Port
 
 
 class WafSite(Spec):
@@ -25,17 +26,17 @@ class WafSite(Spec):
     host: Host
     tenant: Name
     mode: Mode
-    paranoia: Annotated[int, Field(ge=1, le=4)]
+    paranoia: Paranoia
     origins: tuple[OriginAddress, ...]
-    health_path: str
-    response_timeout_seconds: int
+    health_path: UrlPath
+    response_timeout_seconds: Seconds
 
 
 class WafPolicy(Spec):
     """Policy of one WAF machine. `edges` alone may reach port 80 and name the client's true address."""
 
     app: Literal["waf"] = "waf"
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1] = 1
     sites: tuple[WafSite, ...]
     edges: tuple[IPAddress, ...]
 
@@ -45,8 +46,8 @@ class Backend(Spec):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,100}$")]
     cluster: Name
-    ipv4: IPv4Address
-    ipv6: IPv6Address
+    ipv4: IPv4
+    ipv6: IPv6
 
 
 class EdgeInstance(Spec):
@@ -61,14 +62,14 @@ class EdgeSite(Spec):
 
     host: Host
     instance: Name
-    response_timeout_seconds: int
+    response_timeout_seconds: Seconds
 
 
 class LoadBalancerPolicy(Spec):
     """Policy of one edge machine."""
 
     app: Literal["load-balancer"] = "load-balancer"
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1] = 1
     instances: tuple[EdgeInstance, ...]
     sites: tuple[EdgeSite, ...]
 
@@ -77,7 +78,7 @@ class LabOriginPolicy(Spec):
     """Policy of a machine that plays a customer's web server: the sites it answers for."""
 
     app: Literal["lab-origin"] = "lab-origin"
-    schema_version: Literal[1] = SCHEMA
+    schema_version: Literal[1] = 1
     hosts: tuple[Host, ...]
 
 

@@ -1,12 +1,26 @@
 """What a user writes: one Zone with its Clusters, Instances and edge. YAML and Python give the same models."""
 
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hdinfra.model.names import Host, IPAddress, Name, Spec
+from hdinfra.model.names import (
+    Host,
+    IPAddress,
+    IPv4,
+    IPv4Address,
+    IPv4Network,
+    IPv4Prefix,
+    IPv6Prefix,
+    Name,
+    Paranoia,
+    Port,
+    RegionName,
+    Seconds,
+    Spec,
+    UrlPath,
+)
 
 
 class Provider(StrEnum):
@@ -32,9 +46,9 @@ class Mode(StrEnum):
 class NetworkSpec(Spec):
     """The pool out of which every Cluster gets its own, fixed part."""
 
-    ipv4: IPv4Network = Field(IPv4Network("10.64.0.0/12"), description="A /12: 480 Clusters of a /21 each")
-    ipv6: IPv6Network | None = Field(
-        None, description="A /48; left out, a unique local one (RFC 4193) of the zone's name"
+    ipv4: IPv4Prefix = Field(default=IPv4Network("10.64.0.0/12"), description="A /12: 480 Clusters of a /21 each")
+    ipv6: IPv6Prefix | None = Field(
+        default=None, description="A /48; left out, a unique local one (RFC 4193) of the zone's name"
     )
 
 
@@ -43,16 +57,16 @@ class ClusterSpec(Spec):
 
     name: Name
     provider: Provider
-    region: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9-]+$")]
-    ipv4: IPv4Network | None = Field(None, description="Overrides the /21 of the region's slot")
-    ipv6: IPv6Network | None = Field(None, description="Overrides the /64 of the region's slot")
+    region: RegionName
+    ipv4: IPv4Prefix | None = Field(default=None, description="Overrides the /21 of the region's slot")
+    ipv6: IPv6Prefix | None = Field(default=None, description="Overrides the /64 of the region's slot")
 
 
 class OriginSpec(Spec):
     """Where a site's clean traffic goes: an address, or a machine of `lab`. Exactly one of the two."""
 
     address: IPAddress | None = None
-    port: Annotated[int, Field(ge=1, le=65535)] = 80
+    port: Port = 80
     lab: Name | None = None
 
 
@@ -61,11 +75,11 @@ class SiteSpec(Spec):
 
     host: Host
     mode: Mode = Mode.RECORD
-    paranoia: Annotated[int, Field(ge=1, le=4, description="CRS paranoia level")] = 1
+    paranoia: Paranoia = 1
     origins: Annotated[tuple[OriginSpec, ...], Field(min_length=1, max_length=16)]
-    health_path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]{0,200}$")] = "/"
-    response_timeout_seconds: Annotated[int, Field(ge=1, le=300)] = Field(
-        2, description="How long a repeatable request may wait for an answer before it is tried elsewhere"
+    health_path: UrlPath = "/"
+    response_timeout_seconds: Seconds = Field(
+        default=2, description="How long a repeatable request may wait for an answer before it is tried elsewhere"
     )
 
 
@@ -82,21 +96,21 @@ class InstanceSpec(Spec):
     name: Name
     app: App = App.WAF
     tenancy: Literal["shared"] = "shared"
-    capacity: Annotated[int, Field(ge=1, le=200)] = 1
-    clusters: tuple[Name, ...] | None = Field(None, description="Left out, the planner chooses")
-    machines_per_cluster: Annotated[int, Field(ge=1, le=200)] | None = Field(
-        None, description="Left out, the planner decides"
+    capacity: Annotated[int, Field(strict=True, ge=1, le=200)] = 1
+    clusters: tuple[Name, ...] | None = Field(default=None, description="Left out, the planner chooses")
+    machines_per_cluster: Annotated[int, Field(strict=True, ge=1, le=200)] | None = Field(
+        default=None, description="Left out, the planner decides"
     )
-    vcpu: Annotated[int, Field(ge=1, le=64)] = 1
-    memory_mib: Annotated[int, Field(ge=128, le=262_144)] = 512
+    vcpu: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
+    memory_mib: Annotated[int, Field(strict=True, ge=128, le=262_144)] = 512
     tenants: tuple[TenantSpec, ...] = ()
 
 
 class PublishSpec(Spec):
     """Where the local cloud shows an edge on this computer."""
 
-    address: IPv4Address = IPv4Address("127.0.0.1")
-    port: Annotated[int, Field(ge=1024, le=65535)]
+    address: IPv4 = IPv4Address("127.0.0.1")
+    port: Annotated[int, Field(strict=True, ge=1024, le=65535)]
 
 
 class PlaceSpec(Spec):
@@ -104,7 +118,7 @@ class PlaceSpec(Spec):
 
     name: Name
     provider: Provider
-    region: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9-]+$")]
+    region: RegionName
     publish: PublishSpec | None = None
 
 
@@ -112,15 +126,15 @@ class EdgeSpec(Spec):
     """What users' requests meet first."""
 
     places: tuple[PlaceSpec, ...]
-    vcpu: Annotated[int, Field(ge=1, le=64)] = 1
-    memory_mib: Annotated[int, Field(ge=128, le=262_144)] = 256
+    vcpu: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
+    memory_mib: Annotated[int, Field(strict=True, ge=128, le=262_144)] = 256
 
 
 class LabOriginSpec(Spec):
     """A machine that plays a customer's web server; only on the local cloud."""
 
     name: Name
-    region: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9-]+$")]
+    region: RegionName
 
 
 class LabSpec(Spec):

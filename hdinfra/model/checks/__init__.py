@@ -1,0 +1,1 @@
+"""What a spec must hold by itself, one module a part of the spec; each returns all refusals of its part."""

@@ -1,0 +1,112 @@
+"""Instances, tenants, sites and origins: names are told apart, hosts are unique, origins are places we may reach."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from hdinfra.model.addressing import pool
+from hdinfra.model.names import IPAddress, IPv4Address, IPv6Address
+from hdinfra.model.refusal import Refusal
+from hdinfra.model.spec import InstanceSpec, OriginSpec, SiteSpec, ZoneSpec
+
+
+def check_instances(spec: ZoneSpec) -> Iterator[Refusal]:
+    """`instance.duplicate-name`, `instance.cluster-unknown`, `tenant.duplicate-name`, `site.*`."""
+    clusters = {cluster.name for cluster in spec.clusters}
+    names: set[str] = set()
+    for index, instance in enumerate(spec.instances):
+        path = f"instances[{index}]"
+        if instance.name in names:
+            message = f"Two Instances are called `{instance.name}`; their Machines would have the same names."
+            fix = f"write `name: {instance.name[:30]}2`"
+            yield Refusal(f"{path}.name", "instance.duplicate-name", message, fix)
+        names.add(instance.name)
+        yield from _clusters(instance, path, clusters)
+        yield from _tenants(instance, path)
+    yield from _sites(spec)
+
+
+def _clusters(instance: InstanceSpec, path: str, known: set[str]) -> Iterator[Refusal]:
+    all_known = ", ".join(sorted(known)) or "no Cluster"
+    for index, name in enumerate(instance.clusters or ()):
+        if name not in known:
+            nearest = get_close_matches(name, sorted(known), n=1, cutoff=0.0)
+            yield Refusal(
+                f"{path}.clusters[{index}]",
+                "instance.cluster-unknown",
+                f"`{instance.name}` shall run in `{name}`, but the Zone has {all_known}.",
+                f"write `{nearest[0]}`, or add `{name}` to `clusters` of the Zone" if nearest else "add a Cluster",
+            )
+
+
+def _tenants(instance: InstanceSpec, path: str) -> Iterator[Refusal]:
+    names: set[str] = set()
+    for index, tenant in enumerate(instance.tenants):
+        if tenant.name in names:
+            yield Refusal(
+                f"{path}.tenants[{index}].name",
+                "tenant.duplicate-name",
+                f"`{instance.name}` has two tenants called `{tenant.name}`; their files would overwrite each other's.",
+                f"write `name: {tenant.name[:30]}2`, or put both tenants' sites under one",
+            )
+        names.add(tenant.name)
+
+
+def _sites(spec: ZoneSpec) -> Iterator[Refusal]:
+    holders: dict[str, str] = {}
+    origins = _Origins(spec)
+    for i, instance in enumerate(spec.instances):
+        for t, tenant in enumerate(instance.tenants):
+            for s, site in enumerate(tenant.sites):
+                path = f"instances[{i}].tenants[{t}].sites[{s}]"
+                yield from _host(site, path, holders, f"`{tenant.name}` of `{instance.name}`")
+                yield from origins.check(site, path)
+
+
+def _host(site: SiteSpec, path: str, holders: dict[str, str], holder: str) -> Iterator[Refusal]:
+    first = holders.setdefault(site.host, holder)
+    if first is not holder:
+        yield Refusal(
+            f"{path}.host",
+            "site.duplicate-host",
+            f"`{site.host}` is a site of {first} and again of {holder}; the edge could not say whose requests it gets.",
+            "leave one of the two out, or give this one a host name of its own",
+        )
+
+
+class _Origins:
+    def __init__(self, spec: ZoneSpec) -> None:
+        self._lab = sorted(origin.name for origin in spec.lab.origins)
+        self._pool = pool(spec)
+
+    def check(self, site: SiteSpec, path: str) -> Iterator[Refusal]:
+        for index, origin in enumerate(site.origins):
+            yield from self._origin(origin, f"{path}.origins[{index}]", site.host)
+
+    def _origin(self, origin: OriginSpec, path: str, host: str) -> Iterator[Refusal]:
+        if (origin.address is None) == (origin.lab is None):
+            found = "names neither an address nor" if origin.lab is None else "names both an address and"
+            message = f"An origin of `{host}` {found} a lab machine; where its traffic goes would be a guess."
+            fix = "write one of `address: 192.0.2.10` and `lab: NAME`"
+            yield Refusal(path, "site.origin-unknown", message, fix)
+        elif origin.lab is not None and origin.lab not in self._lab:
+            nearest = get_close_matches(origin.lab, self._lab, n=1, cutoff=0.0)
+            message = f"`{host}` has its origin on lab machine `{origin.lab}`, which `lab.origins` does not have."
+            fix = f"write `lab: {nearest[0]}`, or add `{origin.lab}`" if nearest else f"add `{origin.lab}`"
+            yield Refusal(f"{path}.lab", "site.origin-unknown", message, f"{fix} to `lab.origins`")
+        if origin.address is not None and (reason := self._unreachable(origin.address)):
+            message = f"`{host}` has its origin at {origin.address}, {reason}; a WAF must not be led there."
+            fix = "write the address at which the customer's web server is reached from outside"
+            yield Refusal(f"{path}.address", "site.origin-address", message, fix)
+
+    def _unreachable(self, address: IPAddress) -> str | None:
+        if isinstance(address, IPv6Address) and address.ipv4_mapped:
+            return self._unreachable(address.ipv4_mapped) or "an IPv4 address in IPv6's clothes"
+        kinds = {
+            "a loopback address, the WAF's own machine": address.is_loopback,
+            "the unspecified address": address.is_unspecified,
+            "a multicast address": address.is_multicast,
+            "a link-local address, where providers keep machines' secrets": address.is_link_local,
+            "a reserved address": isinstance(address, IPv4Address) and (address.is_reserved or int(address) < 2**24),
+            "inside the Zone's own network": address in self._pool.ipv4 or address in self._pool.ipv6,
+        }
+        return next((kind for kind, applies in kinds.items() if applies), None)

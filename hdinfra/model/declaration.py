@@ -1,0 +1,123 @@
+"""Puts what was decided into the Plan's shape; nothing is decided here."""
+
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+from hdinfra.model.addressing import cluster_addresses, cluster_prefixes, pool, wan_addresses, wan_prefixes
+from hdinfra.model.held import Held
+from hdinfra.model.numbering import Seat
+from hdinfra.model.plan import (
+    ClusterPlan,
+    EdgePlan,
+    InstancePlan,
+    LabPlan,
+    MachinePlan,
+    OriginPlan,
+    Prefixes,
+    Publish,
+    SitePlan,
+    ZonePlan,
+)
+from hdinfra.model.regions import Catalogue
+from hdinfra.model.spec import InstanceSpec, OriginSpec, Provider, SiteSpec, ZoneSpec
+
+
+def declaration(
+    spec: ZoneSpec, seats: Sequence[Seat], numbers: Mapping[str, int], held: Held, catalogue: Catalogue
+) -> ZonePlan:
+    """The Plan of these machines. `seats` are sorted by name, and so is everything in the Plan."""
+    network = pool(spec)
+    wan = wan_prefixes(network) if has_wan(spec) else None
+    clusters = _clusters(spec, network, catalogue)
+    prefixes = {cluster.name: cluster.prefixes for cluster in clusters}
+    machines = [(seat, _machine(seat, numbers[seat.name], prefixes.get(seat.place), wan)) for seat in seats]
+    by_instance: dict[str, list[MachinePlan]] = {instance.name: [] for instance in spec.instances}
+    for seat, machine in machines:
+        if seat.instance is not None:
+            by_instance[seat.instance].append(machine)
+    edge = tuple(machine for _, machine in machines if machine.role == "load-balancer")
+    return ZonePlan(
+        zone=spec.zone,
+        area=spec.area,
+        network=network,
+        wan=wan,
+        clusters=clusters,
+        instances=tuple(
+            _instance(instance, by_instance[instance.name]) for instance in sorted(spec.instances, key=lambda i: i.name)
+        ),
+        edge=EdgePlan(edge) if spec.edge else None,
+        lab=LabPlan(tuple(machine for _, machine in machines if machine.role == "lab-origin")),
+        held=held,
+        withdrawn=tuple(sorted(prefixes.keys() & set(held.withdrawn))),
+    )
+
+
+def has_wan(spec: ZoneSpec) -> bool:
+    """Whether the local cloud has to play the Internet."""
+    places = spec.edge.places if spec.edge else ()
+    providers = {cluster.provider for cluster in spec.clusters} | {place.provider for place in places}
+    return bool(spec.lab.origins) or any(_plays_the_internet(provider) for provider in providers)
+
+
+def _plays_the_internet(provider: Provider) -> bool:
+    match provider:
+        case Provider.LOCAL:
+            return True
+        case _:
+            assert_never(provider)
+
+
+def _clusters(spec: ZoneSpec, network: Prefixes, catalogue: Catalogue) -> tuple[ClusterPlan, ...]:
+    plans: list[ClusterPlan] = []
+    for cluster in sorted(spec.clusters, key=lambda cluster: cluster.name):
+        region = catalogue.regions[cluster.provider, cluster.region]
+        prefixes = cluster_prefixes(cluster, region.slot, network)
+        plans.append(ClusterPlan(cluster.name, cluster.provider, cluster.region, region.operator, prefixes))
+    return tuple(plans)
+
+
+def _machine(seat: Seat, number: int, cluster: Prefixes | None, wan: Prefixes | None) -> MachinePlan:
+    region = seat.region
+    publish = Publish(seat.publish.address, seat.publish.port) if seat.publish else None
+    return MachinePlan(
+        name=seat.name,
+        place=seat.place,
+        role=seat.role,
+        provider=region.provider,
+        region=region.name,
+        operator=region.operator,
+        size=seat.size,
+        private=cluster_addresses(cluster, number) if cluster else None,
+        public=wan_addresses(wan, region.slot, number) if wan and _plays_the_internet(region.provider) else None,
+        publish=publish,
+    )
+
+
+def _instance(instance: InstanceSpec, machines: Sequence[MachinePlan]) -> InstancePlan:
+    sites = [_site(site, tenant.name) for tenant in instance.tenants for site in tenant.sites]
+    return InstancePlan(
+        name=instance.name,
+        app=instance.app,
+        tenancy=instance.tenancy,
+        capacity=instance.capacity,
+        machines=tuple(machines),
+        tenants=tuple(sorted(tenant.name for tenant in instance.tenants)),
+        sites=tuple(sorted(sites, key=lambda site: site.host)),
+    )
+
+
+def _site(site: SiteSpec, tenant: str) -> SitePlan:
+    origins = {_origin(origin) for origin in site.origins}
+    return SitePlan(
+        host=site.host,
+        tenant=tenant,
+        mode=site.mode,
+        paranoia=site.paranoia,
+        origins=tuple(sorted(origins, key=lambda o: (o.lab or "", str(o.address or ""), o.port))),
+        health_path=site.health_path,
+        response_timeout_seconds=site.response_timeout_seconds,
+    )
+
+
+def _origin(origin: OriginSpec) -> OriginPlan:
+    return OriginPlan(address=origin.address, port=origin.port, lab=origin.lab)

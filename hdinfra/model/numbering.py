@@ -1,0 +1,88 @@
+"""Which machines there are, by name and region, and the number that each of them holds there."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from hdinfra.model.addressing import FIRST_NUMBER, LAST_NUMBER, numbered
+from hdinfra.model.placement import Placement
+from hdinfra.model.plan import Size
+from hdinfra.model.refusal import Refusal
+from hdinfra.model.regions import Catalogue, Region
+from hdinfra.model.spec import Provider, PublishSpec, ZoneSpec
+
+LAB = "lab"
+"""The place of all lab machines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A machine before it has addresses. `order` gives numbers in the order that people read them in."""
+
+    name: str
+    place: str
+    role: str
+    region: Region
+    size: Size
+    order: tuple[str, int]
+    instance: str | None = None
+    publish: PublishSpec | None = None
+
+
+def instance_seats(spec: ZoneSpec, placements: Mapping[str, Placement], catalogue: Catalogue) -> Iterator[Seat]:
+    """The Machines of all Instances."""
+    regions = {cluster.name: catalogue.regions[cluster.provider, cluster.region] for cluster in spec.clusters}
+    roles = {instance.name: str(instance.app) for instance in spec.instances}
+    for instance, placement in placements.items():
+        for candidate in placement.candidates:
+            place, region, size = candidate.cluster, regions[candidate.cluster], candidate.size
+            for number in range(1, placement.machines_per_cluster + 1):
+                name = f"{place}-{instance}-{number}"
+                yield Seat(name, place, roles[instance], region, size, (instance, number), instance)
+
+
+def edge_seats(spec: ZoneSpec, sizes: Mapping[Provider, Size], catalogue: Catalogue) -> Iterator[Seat]:
+    """The edge's machines, one a place."""
+    for place in spec.edge.places if spec.edge else ():
+        region = catalogue.regions[place.provider, place.region]
+        name = f"{place.name}-edge"
+        yield Seat(name, place.name, "load-balancer", region, sizes[place.provider], (name, 0), publish=place.publish)
+
+
+def lab_seats(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Seat]:
+    """The machines that play customers' web servers, as small as the local cloud has them."""
+    for origin in spec.lab.origins:
+        region = catalogue.regions[Provider.LOCAL, origin.region]
+        size = min(catalogue.sizes[Provider.LOCAL], key=lambda size: (size.memory_mib, size.vcpu, size.name))
+        name = f"{LAB}-{origin.name}"
+        yield Seat(name, LAB, "lab-origin", region, size, (name, 0))
+
+
+def number_seats(
+    spec: ZoneSpec, seats: Sequence[Seat], held: Mapping[str, int], catalogue: Catalogue
+) -> dict[str, int] | tuple[Refusal, ...]:
+    """Machine name to number. Refuses `network.full` where a region has more machines than a network has numbers."""
+    by_slot: dict[int, list[Seat]] = {}
+    for seat in seats:
+        by_slot.setdefault(seat.region.slot, []).append(seat)
+    numbers: dict[str, int] = {}
+    refusals: list[Refusal] = []
+    for crowd in by_slot.values():
+        limit = min(LAST_NUMBER - FIRST_NUMBER + 1, catalogue.providers[crowd[0].region.provider].machines_per_cluster)
+        if len(crowd) > limit:
+            refusals.append(_full(spec, crowd, limit))
+        names = [seat.name for seat in sorted(crowd, key=attrgetter("order", "name"))]
+        numbers |= numbered(names, held)
+    return tuple(refusals) or numbers
+
+
+def _full(spec: ZoneSpec, crowd: Sequence[Seat], limit: int) -> Refusal:
+    region = crowd[0].region
+    data_centres = [(cluster.provider, cluster.region) for cluster in spec.clusters]
+    here = (region.provider, region.name)
+    return Refusal(
+        f"clusters[{data_centres.index(here)}]" if here in data_centres else "edge.places",
+        "network.full",
+        f"{len(crowd):,} machines would stand in `{region.name}`; its networks and its provider take {limit}.",
+        "add Clusters of other operators, or give Instances a smaller `capacity`",
+    )

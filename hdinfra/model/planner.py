@@ -1,0 +1,164 @@
+"""From a spec and what is held to a complete plan, or to all refusals. Pure: the same in gives the same out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from hdinfra.model.checks.clusters import check_clusters
+from hdinfra.model.checks.edge import check_edge
+from hdinfra.model.checks.instances import check_instances
+from hdinfra.model.checks.network import check_network
+from hdinfra.model.declaration import declaration, has_wan
+from hdinfra.model.held import Held
+from hdinfra.model.numbering import Seat, edge_seats, instance_seats, lab_seats, number_seats
+from hdinfra.model.placement import Candidate, Placement, place
+from hdinfra.model.plan import Size, ZonePlan
+from hdinfra.model.refusal import Refusal, RefusedError
+from hdinfra.model.regions import Catalogue, load_catalogue
+from hdinfra.model.sizing import Need, largest, smallest
+from hdinfra.model.spec import ClusterSpec, InstanceSpec, Provider, ZoneSpec
+
+NOTHING_HELD = Held()
+"""What a Zone's first plan starts from."""
+
+LONGEST_NAME = 63
+"""A host label's length (RFC 1123), which is what a Machine's name becomes."""
+
+# While one of these stands, where Machines could go is not known, and judging it would only add noise.
+_PLACELESS = frozenset(
+    {"zone.region-unknown", "lab.local-only", "cluster.duplicate-data-centre", "cluster.duplicate-name"}
+)
+
+
+def plan_zone(spec: ZoneSpec, held: Held = NOTHING_HELD, catalogue: Catalogue | None = None) -> ZonePlan:
+    """Decide everything about a Zone. Raises RefusedError with every refusal at once.
+
+    What is held stays as long as it can: Clusters that exist, take Machines and are not contradicted by the spec,
+    sizes that fit, numbers. `plan.held` counts one serial further only if something in it changed.
+    """
+    tables = catalogue or load_catalogue()
+    refusals = check_spec(spec, tables)
+    if any(refusal.rule in _PLACELESS for refusal in refusals):
+        raise RefusedError(refusals)
+    placements, unplaced = _placements(spec, held, tables)
+    sizes, unsized = _edge_sizes(spec, tables)
+    if refusals := [*refusals, *unplaced, *unsized]:
+        raise RefusedError(refusals)
+    seats = _seats(spec, placements, sizes, tables)
+    numbers = number_seats(spec, seats, held.slots, tables)
+    if not isinstance(numbers, dict):
+        raise RefusedError(numbers)
+    return declaration(spec, seats, numbers, _now_held(held, placements, numbers), tables)
+
+
+def check_spec(spec: ZoneSpec, catalogue: Catalogue) -> list[Refusal]:
+    """What the spec breaks by itself, before anything is placed."""
+    return [
+        *check_clusters(spec, catalogue),
+        *check_network(spec, catalogue, has_wan=has_wan(spec)),
+        *check_edge(spec, catalogue),
+        *check_instances(spec),
+    ]
+
+
+def rechosen(held: Held) -> Held:
+    """What stays held when Clusters and sizes shall be chosen anew: addresses, and which Clusters are withdrawn."""
+    return held.model_copy(update={"instances": {}})
+
+
+def _now_held(held: Held, placements: Mapping[str, Placement], numbers: Mapping[str, int]) -> Held:
+    instances = {name: placement.held() for name, placement in sorted(placements.items())}
+    now = held.model_copy(update={"instances": instances, "slots": dict(sorted(numbers.items()))})
+    return held if now == held else now.model_copy(update={"serial": held.serial + 1})
+
+
+def _placements(spec: ZoneSpec, held: Held, catalogue: Catalogue) -> tuple[dict[str, Placement], list[Refusal]]:
+    known = {cluster.name: cluster for cluster in spec.clusters}
+    placements: dict[str, Placement] = {}
+    refusals: list[Refusal] = []
+    for index, instance in enumerate(spec.instances):
+        path = f"instances[{index}]"
+        if not known.keys() >= set(instance.clusters or ()):
+            continue
+        found = _placement(instance, path, known, held, catalogue)
+        if not isinstance(found, Placement):
+            refusals += found
+            continue
+        placements[instance.name] = found
+        refusals += _long_names(instance, path, found)
+    return placements, refusals
+
+
+def _placement(
+    instance: InstanceSpec, path: str, known: Mapping[str, ClusterSpec], held: Held, catalogue: Catalogue
+) -> Placement | tuple[Refusal, ...]:
+    before = held.instances.get(instance.name)
+    need = Need(instance.vcpu, instance.memory_mib)
+    held_sizes = before.size.split(",") if before else ()
+    wanted = [known[name] for name in instance.clusters or known]
+    sizes = _sizes({cluster.provider for cluster in wanted}, need, held_sizes, catalogue)
+    refusals = tuple(
+        _size_refusal(f"`{instance.name}`", path, need, provider, catalogue)
+        for provider, size in sizes.items()
+        if size is None and (instance.clusters or not any(sizes.values()))
+    )
+    return refusals or place(instance, path, _candidates(known, sizes, held, catalogue), before)
+
+
+def _sizes(
+    providers: Iterable[Provider], need: Need, held: Sequence[str], catalogue: Catalogue
+) -> dict[Provider, Size | None]:
+    return {provider: smallest(catalogue.sizes.get(provider, ()), need, held) for provider in sorted(providers)}
+
+
+def _candidates(
+    known: Mapping[str, ClusterSpec], sizes: Mapping[Provider, Size | None], held: Held, catalogue: Catalogue
+) -> dict[str, Candidate]:
+    candidates: dict[str, Candidate] = {}
+    for name, cluster in known.items():
+        size = sizes.get(cluster.provider)
+        if size is not None and name not in held.withdrawn:
+            region = catalogue.regions[cluster.provider, cluster.region]
+            price = round(size.price_per_hour * region.price_factor * 1_000_000)
+            limit = catalogue.providers[cluster.provider].machines_per_cluster
+            candidates[name] = Candidate(name, region.operator, size, price, limit)
+    return candidates
+
+
+def _size_refusal(who: str, path: str, need: Need, provider: Provider, catalogue: Catalogue) -> Refusal:
+    sizes = catalogue.sizes.get(provider, ())
+    wide = [size.memory_mib for size in sizes if size.vcpu >= need.vcpu]
+    key, most = ("memory_mib", max(wide)) if wide else ("vcpu", max((size.vcpu for size in sizes), default=1))
+    message = (
+        f"{who} needs {need.vcpu} vCPU and {need.memory_mib:,} MiB a machine; `{provider}` offers {largest(sizes)}."
+    )
+    return Refusal(f"{path}.{key}", "instance.size", message, f"write `{key}: {most}` and a greater `capacity`")
+
+
+def _long_names(instance: InstanceSpec, path: str, placement: Placement) -> list[Refusal]:
+    cluster = max((candidate.cluster for candidate in placement.candidates), key=lambda name: (len(name), name))
+    name = f"{cluster}-{instance.name}-{placement.machines_per_cluster}"
+    if len(name) <= LONGEST_NAME:
+        return []
+    message = f"`{name}` has {len(name)} characters; a host name takes {LONGEST_NAME}, and the Machine could not boot."
+    shorter = instance.name[: LONGEST_NAME - len(name)].rstrip("-")
+    fix = f"write `name: {shorter}`, or give Cluster `{cluster}` a shorter name"
+    return [Refusal(f"{path}.name", "instance.name-length", message, fix)]
+
+
+def _edge_sizes(spec: ZoneSpec, catalogue: Catalogue) -> tuple[dict[Provider, Size], list[Refusal]]:
+    if spec.edge is None:
+        return {}, []
+    need = Need(spec.edge.vcpu, spec.edge.memory_mib)
+    sizes = _sizes({place.provider for place in spec.edge.places}, need, (), catalogue)
+    refusals = [_size_refusal("The edge", "edge", need, p, catalogue) for p, size in sizes.items() if size is None]
+    return {provider: size for provider, size in sizes.items() if size}, refusals
+
+
+def _seats(
+    spec: ZoneSpec, placements: Mapping[str, Placement], sizes: Mapping[Provider, Size], catalogue: Catalogue
+) -> tuple[Seat, ...]:
+    seats = [
+        *instance_seats(spec, placements, catalogue),
+        *edge_seats(spec, sizes, catalogue),
+        *lab_seats(spec, catalogue),
+    ]
+    return tuple(sorted(seats, key=lambda seat: seat.name))

@@ -1,0 +1,64 @@
+"""Every reason why a spec is refused. Ids are stable and never reused; docs/rules.md is this table."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+RULES: Mapping[str, str] = MappingProxyType(
+    {
+        "cluster.duplicate-data-centre": "Two Clusters of a Zone are never in the same data centre of one provider.",
+        "cluster.duplicate-name": (
+            "Clusters, edge places and lab machines have names of their own, no name of a Cluster or place starts "
+            "with another one and a hyphen, and `lab` and `wan` are taken: resources are excluded by that prefix."
+        ),
+        "edge.duplicate-port": "No two edge places are published at the same address and port of this computer.",
+        "edge.place-missing": "An edge has places.",
+        "edge.two-operators": "The edge's places belong to at least two operators.",
+        "instance.cluster-unknown": "An Instance names only Clusters of its Zone.",
+        "instance.duplicate-name": "Every Instance has a name of its own.",
+        "instance.headroom": (
+            "After the loss of any one Cluster or operator `capacity` Machines stay, within `machines_per_cluster` "
+            "and what the provider takes in one Cluster."
+        ),
+        "instance.name-length": "A Machine's name, `<cluster>-<instance>-<number>`, is a host label of up to 63 bytes.",
+        "instance.size": "The provider has a size of machine with that many vCPU and that much memory.",
+        "instance.two-clusters": "An Instance runs in at least two Clusters that take Machines.",
+        "instance.two-operators": "An Instance's Clusters belong to at least two operators.",
+        "lab.local-only": "Lab machines stand in regions of the local cloud.",
+        "machine.user-data-limit": "A Machine's cloud-init data fits into what its provider takes.",
+        "network.full": "A region's Machines, edges and lab machines fit into the numbers of its network.",
+        "network.overlap": "No Cluster's network overlaps another one's or the wan.",
+        "network.reserved": "Networks are unicast, and neither loopback, link-local nor unspecified.",
+        "network.size": "The pool is a /12 and a /48; a Cluster's own network is a /16 to /24 and a /64.",
+        "site.duplicate-host": "A host name belongs to one site of the Zone.",
+        "site.origin-address": (
+            "An origin's address is one that a WAF may reach: not loopback, link-local, multicast, unspecified, "
+            "reserved, nor inside the Zone's own network."
+        ),
+        "site.origin-unknown": "An origin is either an address or the name of a lab machine that exists.",
+        "spec.file": "The spec can be read, is UTF-8 and has 1 MiB at most.",
+        "spec.missing": "Every key that has no default is given.",
+        "spec.type": "Every value has the type and range of its key.",
+        "spec.unknown-key": "Every key is one that the spec knows.",
+        "spec.yaml": "The spec is one YAML mapping without duplicate keys, aliases and explicit tags.",
+        "tenant.duplicate-name": "Every tenant of an Instance has a name of its own.",
+        "zone.area": "The Zone's area is known, and every Cluster's data centre lies inside it.",
+        "zone.region-unknown": "Every region is one of its provider's.",
+    }
+)
+"""Rule to what it asks for."""
+
+
+def rules_markdown() -> str:
+    """The text of docs/rules.md."""
+    rows = "".join(f"| `{rule}` | {meaning} |\n" for rule, meaning in sorted(RULES.items()))
+    return (
+        "# Rules\n\n"
+        "What a spec must hold before anything is registered. A spec that breaks some is refused with all of them at\n"
+        "once; each refusal names the rule, the path in the spec, what was found, and what to write instead.\n"
+        "Written from `hdinfra/model/rules.py` by `python -m hdinfra.model.rules > docs/rules.md`.\n\n"
+        f"| rule | what it asks for |\n|---|---|\n{rows}"
+    )
+
+
+if __name__ == "__main__":
+    print(rules_markdown(), end="")

@@ -1,0 +1,195 @@
+"""A fault always heals: after a crash inside, after Ctrl-C, and when breaking itself broke midway."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+from docker.models.containers import ExecResult
+
+from hdinfra.operate.containers import Containers
+from hdinfra.operate.errors import ContainersError
+from hdinfra.operate.faults import How, fault_of, unplugged
+from hdinfra.operate.status import Declared, all_edges_see, look
+
+
+@dataclass
+class StandInMachine:
+    """What a fault does to a container, without one."""
+
+    name: str
+    status: str = "running"
+    tables: set[str] = field(default_factory=set)
+    refuses: bool = False
+    told: str = "{}"
+
+    def reload(self) -> None:
+        """Nothing to look up."""
+
+    def kill(self, signal: str) -> None:
+        """Only SIGKILL is sudden."""
+        if self.refuses:
+            raise RuntimeError("no")
+        assert signal == "SIGKILL"
+        self.status = "exited"
+
+    def start(self) -> None:
+        """As `docker start`."""
+        self.status = "running"
+
+    def pause(self) -> None:
+        """As `docker pause`."""
+        if self.refuses:
+            raise RuntimeError("no")
+        self.status = "paused"
+
+    def unpause(self) -> None:
+        """As `docker unpause`."""
+        self.status = "running"
+
+    def exec_run(self, command: list[str], **_: object) -> ExecResult:
+        """nft and hdctl."""
+        if command == ["hdctl", "status"]:
+            return ExecResult(0, self.told.encode())
+        if command[:2] == ["nft", "delete"]:
+            self.tables.discard(command[3])
+        elif self.refuses:
+            return ExecResult(1, b"Operation not permitted")
+        else:
+            self.tables.add("arp" if "table arp" in command[2] else "inet")
+        return ExecResult(0, b"")
+
+    @property
+    def is_well(self) -> bool:
+        """As before the fault."""
+        return self.status == "running" and not self.tables
+
+
+@dataclass
+class StandInContainers:
+    """An engine of stand-ins."""
+
+    machines: dict[str, StandInMachine]
+
+    def get(self, name: str) -> StandInMachine | None:
+        """By name."""
+        return self.machines.get(name)
+
+    @property
+    def names(self) -> list[str]:
+        """All of them."""
+        return list(self.machines)
+
+
+def standing(*machines: StandInMachine) -> StandInContainers:
+    """An engine that runs these."""
+    return StandInContainers({machine.name: machine for machine in machines})
+
+
+def as_containers(stand_in: StandInContainers) -> Containers:
+    """The type that faults ask for."""
+    return cast(Containers, stand_in)
+
+
+@pytest.mark.parametrize("how", How)
+@pytest.mark.parametrize("crash", [None, RuntimeError, KeyboardInterrupt])
+def test_every_fault_breaks_and_heals(how: How, crash: type[BaseException] | None) -> None:
+    zone = standing(StandInMachine("hd-a-1"), StandInMachine("hd-a-2"))
+    broken: list[bool] = []
+
+    def break_and_crash() -> None:
+        with fault_of(how)(as_containers(zone), zone.names):
+            broken.extend(not machine.is_well for machine in zone.machines.values())
+            if crash is not None:
+                raise crash
+
+    if crash is None:
+        break_and_crash()
+    else:
+        with pytest.raises(crash):
+            break_and_crash()
+    assert broken == [True, True]
+    assert all(machine.is_well for machine in zone.machines.values())
+
+
+@pytest.mark.parametrize("how", [How.KILL, How.FREEZE])
+def test_breaking_that_broke_midway_is_healed(how: How) -> None:
+    zone = standing(StandInMachine("hd-a-1"), StandInMachine("hd-a-2", refuses=True))
+    with pytest.raises(RuntimeError), fault_of(how)(as_containers(zone), zone.names):
+        pass
+    assert all(machine.is_well for machine in zone.machines.values())
+
+
+def test_a_cable_that_cannot_be_cut_says_why() -> None:
+    zone = standing(StandInMachine("hd-a-1", refuses=True))
+    with (
+        pytest.raises(ContainersError, match=r"hd-a-1.*Operation not permitted"),
+        unplugged(as_containers(zone), ["hd-a-1"]),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("names", [["hd-gone"], []])
+def test_nothing_to_break_is_no_drill(names: list[str]) -> None:
+    with pytest.raises(ContainersError, match="nothing to break"), fault_of(How.KILL)(as_containers(standing()), names):
+        pass
+
+
+@dataclass
+class StandInViews:
+    """Edges whose views are given."""
+
+    views: dict[str, dict[str, object] | None]
+
+    def hdctl_status(self, name: str) -> dict[str, object] | None:
+        """The view of that machine."""
+        return self.views[name]
+
+
+def servers(**up: bool) -> dict[str, object]:
+    """An edge's view: Cluster to whether its servers are up."""
+    return {"serving": True, "servers": [{"cluster": cluster, "up": state} for cluster, state in up.items()]}
+
+
+@pytest.mark.parametrize(
+    ("east", "west", "expected"),
+    [
+        (servers(a=False, b=True), servers(a=False, b=True), True),
+        (servers(a=False, b=True), servers(a=True, b=True), False),
+        (servers(a=False, b=False), servers(a=False, b=True), False),
+        (servers(a=False, b=True), None, False),
+        (servers(b=True), servers(b=True), False),
+    ],
+)
+def test_the_view_is_right_only_when_every_edge_sees_exactly_the_loss(
+    east: dict[str, object], west: dict[str, object] | None, expected: bool
+) -> None:
+    known = Declared({"edge": {"urls": [], "machines": [{"container": "east"}, {"container": "west"}]}})
+    views = cast(Containers, StandInViews({"east": east, "west": west}))
+    assert all_edges_see(known, views, "a", up=False) is expected
+
+
+def test_status_has_exactly_the_promised_shape_and_names_the_unwell() -> None:
+    machine = {"instance": "web", "role": "waf", "ipv4": "10.64.1.10", "ipv6": "fd00::a", "extra": 1}
+    one, two = ({**machine, "name": name, "container": f"hd-{name}"} for name in ("a-web-1", "b-web-1"))
+    cluster = {"provider": "local", "region": "lab-north", "operator": "north", "extra": 1}
+    site = {"host": "shop.acme.test", "tenant": "acme", "instance": "web", "mode": "RECORD"}
+    known = Declared(
+        {
+            "zone": "local",
+            "namespace": "hd",
+            "clusters": [{**cluster, "name": "a", "machines": [one]}, {**cluster, "name": "b", "machines": [two]}],
+            "edge": {"urls": ["http://127.0.0.1:8080"], "machines": [{"container": "hd-east-edge"}]},
+            "lab": [{"container": "hd-lab-shop"}],
+            "sites": [{**site, "extra": 1}],
+        }
+    )
+    views = {"hd-a-web-1": {"serving": True}, "hd-b-web-1": None, "hd-east-edge": {"serving": False}}
+    seen = look(known, cast(Containers, StandInViews({**views, "hd-lab-shop": {"serving": True}})))
+    assert seen.unwell == ("hd-b-web-1", "hd-east-edge")
+    assert list(seen.zone) == ["zone", "clusters", "edge", "sites"]
+    assert [(c["name"], c["healthy"]) for c in seen.zone["clusters"]] == [("a", True), ("b", False)]
+    assert list(seen.zone["clusters"][0]) == ["name", "provider", "region", "operator", "healthy", "machines"]
+    fields = ["name", "container", "instance", "role", "ipv4", "ipv6", "healthy"]
+    assert list(seen.zone["clusters"][0]["machines"][0]) == fields
+    assert seen.zone["edge"] == {"urls": ["http://127.0.0.1:8080"]}
+    assert seen.zone["sites"] == [site]

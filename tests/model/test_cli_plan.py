@@ -1,0 +1,141 @@
+"""`hdinfra plan` and everything about the command line that needs no engine."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hdinfra.operate import cli
+
+CHECKOUT = Path(__file__).parents[2]
+VERBS = (["plan"], ["up"], ["down"], ["status"], ["drill", "cluster-loss"], ["env"])
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The checkout's own project without its state; the current folder is inside it."""
+    shutil.copy(CHECKOUT / "Pulumi.yaml", tmp_path)
+    (tmp_path / "stacks").mkdir()
+    shutil.copy(CHECKOUT / "stacks" / "local.yaml", tmp_path / "stacks")
+    monkeypatch.chdir(tmp_path / "stacks")
+    return tmp_path
+
+
+def edit(project: Path, **changes: object) -> None:
+    """Write the spec anew with these top-level keys."""
+    path = project / "stacks" / "local.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **changes}))
+
+
+def files(project: Path) -> set[str]:
+    """Every file of the project."""
+    return {str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_every_verb_explains_itself_with_an_example(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([*verb, "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "Example" in told
+    assert "--stack" in told
+
+
+@pytest.mark.parametrize("wrong", [["nonsense"], ["plan", "--nonsense"], ["drill", "cluster-loss"], []], ids=str)
+def test_wrong_use_ends_with_two(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(wrong) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_plan_as_json_is_the_whole_plan_and_nothing_else(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files(project)
+    assert cli.run(["plan", "--json"]) == 0
+    told = capsys.readouterr()
+    plan = json.loads(told.out)
+    assert told.err == ""
+    assert [cluster["name"] for cluster in plan["clusters"]] == ["a", "b"]
+    assert sorted(machine["role"] for machine in plan["machines"]) == [
+        *["lab-origin"] * 2,
+        *["load-balancer"] * 2,
+        *["waf"] * 2,
+    ]
+    assert [(site["host"], site["mode"]) for site in plan["sites"]] == [
+        ("blog.globex.test", "RECORD"),
+        ("shop.acme.test", "MITIGATION"),
+    ]
+    assert all(0 < row["bytes"] <= row["limit"] for row in plan["user_data"])
+    assert plan["monthly_price"] > 0
+    assert files(project) == before
+
+
+def test_plan_for_people_names_machines_and_user_data(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["plan", "--directory", str(project)]) == 0
+    told = capsys.readouterr().out
+    for word in ("a-web-1", "b-web-1", "east-edge", "http://127.0.0.1:8080", "16,384 B", "euro a month"):
+        assert word in told
+
+
+def test_every_refusal_is_told_at_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(
+        project,
+        clusters=[{"name": "a", "provider": "local", "region": "lab-north"}],
+        edge={"places": [{"name": "east", "provider": "local", "region": "lab-east"}]},
+    )
+    assert cli.run(["plan", "--json"]) == 2
+    told = capsys.readouterr()
+    refusals = json.loads(told.out)["refusals"]
+    assert {"instance.two-clusters", "edge.two-operators"} <= {refusal["rule"] for refusal in refusals}
+    assert all(list(refusal) == ["rule", "path", "message", "fix"] for refusal in refusals)
+    assert told.err.count("  fix: ") == len(refusals)
+    assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize("host", ["a\nb.test", 'x".test', "x;y.test", "{x}.test", "ü.test", f"{'x' * 300}.test"])
+def test_a_hostile_host_is_refused_before_anything_exists(
+    project: Path, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    spec = yaml.safe_load((project / "stacks" / "local.yaml").read_text())
+    spec["instances"][0]["tenants"][0]["sites"][0]["host"] = host
+    edit(project, instances=spec["instances"])
+    before = files(project)
+    assert cli.run(["up"]) == 2
+    assert "instances[0].tenants[0].sites[0].host" in capsys.readouterr().err
+    assert files(project) == before
+
+
+@pytest.mark.usefixtures("project")
+def test_a_spec_that_is_missing_is_told_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["plan", "--stack", "nowhere"]) == 2
+    told = capsys.readouterr().err
+    assert "nowhere.yaml" in told
+    assert "Traceback" not in told
+
+
+def test_outside_a_project_exit_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["plan"]) == 1
+    assert "Pulumi.yaml" in capsys.readouterr().err
+
+
+def test_what_is_held_stays_and_rechoose_forgets_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = project / "stacks" / "local.lock.yaml"
+    held = {"serial": 7, "slots": {"a-web-1": 77}}
+    lock.write_text(yaml.safe_dump(held))
+    assert cli.run(["plan", "--json"]) == 0
+    kept = json.loads(capsys.readouterr().out)
+    assert [m["private"][0].rpartition(".")[2] for m in kept["machines"] if m["name"] == "a-web-1"] == ["77"]
+    assert cli.run(["plan", "--json", "--rechoose"]) == 0
+    anew = json.loads(capsys.readouterr().out)
+    assert [m["private"][0].rpartition(".")[2] for m in anew["machines"] if m["name"] == "a-web-1"] == ["10"]
+    assert anew["serial"] == 8
+    assert yaml.safe_load(lock.read_text()) == held
+
+
+def test_env_prints_exports_of_absolute_paths(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["env"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("export ") for line in lines)
+    assert any(str(project / ".state" / "passphrase") in line for line in lines)

@@ -1,0 +1,249 @@
+"""Every rule has a case that breaks it alone, and what is refused comes as a whole."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hdinfra.model.held import Held
+from hdinfra.model.planner import plan_zone
+from hdinfra.model.refusal import Refusal, RefusedError
+from hdinfra.model.rules import RULES, rules_markdown
+from hdinfra.model.spec import ZoneSpec
+from hdinfra.model.spec_file import load_spec, parse_spec
+from hdinfra.model.typed import validated
+from tests.model.legal import Change, Data, legal, setting
+from tests.strategies import WIDE, wide_catalogue
+
+# Decided where cloud-init data is rendered, and tested there.
+OF_THE_MACHINE = {"machine.user-data-limit"}
+
+
+@dataclass(frozen=True)
+class RefusalCase:
+    """What breaks one rule at one path, and nothing else."""
+
+    rule: str
+    path: str
+    refuse: Callable[[], object]
+
+
+def case(rule: str, path: str, *changes: Change, held: Held | None = None) -> RefusalCase:
+    """A legal spec with these changes, planned."""
+    catalogue = wide_catalogue(machines_per_cluster=150)
+    return RefusalCase(rule, path, lambda: plan_zone(validated(ZoneSpec, legal(*changes)), held or Held(), catalogue))
+
+
+def text(rule: str, path: str, yaml: str) -> RefusalCase:
+    """A text that is no spec."""
+    return RefusalCase(rule, path, lambda: parse_spec(yaml, "zone.yaml"))
+
+
+def without(path: str) -> Change:
+    """Drop the top key of that name."""
+    return lambda data: data.pop(path)
+
+
+def full(data: Data) -> None:
+    """150 Machines fit into a region; `one` gets 160, the others 80."""
+    data["instances"] = [
+        {"name": "shop", "capacity": 80, "clusters": ["one", "two"]},
+        {"name": "pay", "capacity": 80, "clusters": ["one", "three"]},
+    ]
+    data["clusters"].append({"name": "three", "provider": "local", "region": "r03"})
+    data["lab"] = {}
+
+
+SITE = "instances.0.tenants.0.sites.0"
+ORIGIN = "instances[0].tenants[0].sites[0].origins[0]"
+CASES = [
+    case("zone.area", "area", setting("area", "atlantis")),
+    case("zone.area", "clusters[1].region", setting("clusters.1.region", "far")),
+    case("zone.region-unknown", "clusters[0].region", setting("clusters.0.region", "r99")),
+    case("zone.region-unknown", "edge.places[1].region", setting("edge.places.1.region", "r99")),
+    case("cluster.duplicate-data-centre", "clusters[1].region", setting("clusters.1.region", "r01")),
+    case("cluster.duplicate-name", "clusters[1].name", setting("clusters.1.name", "one")),
+    case("cluster.duplicate-name", "clusters[1].name", setting("clusters.1.name", "one-b")),
+    case(
+        "cluster.duplicate-name",
+        "clusters[1].name",
+        setting("clusters.0.name", "a-b"),
+        setting("clusters.1.name", "a"),
+    ),
+    case("cluster.duplicate-name", "clusters[0].name", setting("clusters.0.name", "wan")),
+    case("cluster.duplicate-name", "clusters[0].name", setting("clusters.0.name", "lab-a")),
+    case("cluster.duplicate-name", "edge.places[0].name", setting("edge.places.0.name", "two")),
+    case("cluster.duplicate-name", "lab.origins[1].name", setting("lab.origins.1.name", "web")),
+    case("lab.local-only", "lab.origins[0].region", setting("lab.origins.0.region", "eu-central-1")),
+    case("instance.two-clusters", "instances[1].clusters", setting("instances.1.clusters", ["one"])),
+    case("instance.two-clusters", "instances[1].clusters", setting("instances.1.clusters", ["one", "one"])),
+    case("instance.two-clusters", "instances[1].clusters", setting("instances.1.clusters", [])),
+    case(
+        "instance.two-clusters",
+        "instances[1].clusters",
+        setting("instances.1.clusters", ["two", "ten"]),
+        held=Held(withdrawn=("ten",)),
+    ),
+    case("instance.two-operators", "instances[1].clusters", setting("instances.1.clusters", ["one", "ten"])),
+    case(
+        "instance.two-operators",
+        "instances[0].clusters",
+        setting("clusters.1.region", "r19"),
+        setting("instances", [{"name": "spare"}]),
+    ),
+    case("instance.headroom", "instances[0].machines_per_cluster", setting("instances.0.machines_per_cluster", 1)),
+    case("instance.headroom", "instances[1].capacity", setting("instances.1.capacity", 151)),
+    case("instance.size", "instances[1].memory_mib", setting("instances.1.memory_mib", 9000)),
+    case("instance.size", "instances[1].vcpu", setting("instances.1.vcpu", 9)),
+    case("instance.size", "edge.vcpu", setting("edge.vcpu", 9)),
+    case("instance.duplicate-name", "instances[1].name", setting("instances.1.name", "shop")),
+    case("instance.cluster-unknown", "instances[1].clusters[1]", setting("instances.1.clusters", ["one", "tow"])),
+    case(
+        "instance.name-length",
+        "instances[1].name",
+        setting("clusters.0.name", "c" * 32),
+        setting("instances.1.name", "i" * 30),
+        setting("instances.1.clusters", ["c" * 32, "two"]),
+    ),
+    case("tenant.duplicate-name", "instances[0].tenants[1].name", setting("instances.0.tenants.1.name", "acme")),
+    case(
+        "site.duplicate-host",
+        "instances[0].tenants[1].sites[0].host",
+        setting("instances.0.tenants.1.sites.0.host", "shop.acme.test"),
+    ),
+    case("site.origin-unknown", f"{ORIGIN}.lab", setting(f"{SITE}.origins", [{"lab": "wob"}])),
+    case("site.origin-unknown", ORIGIN, setting(f"{SITE}.origins", [{"port": 81}])),
+    case("site.origin-unknown", ORIGIN, setting(f"{SITE}.origins", [{"lab": "web", "address": "192.0.2.1"}])),
+    *(
+        case("site.origin-address", f"{ORIGIN}.address", setting(f"{SITE}.origins", [{"address": address}]))
+        for address in (
+            "127.0.0.1", "::1", "0.0.0.0", "0.1.2.3", "::", "224.0.0.1", "ff02::1", "169.254.169.254", "fe80::1",
+            "255.255.255.255", "::ffff:127.0.0.1", "::ffff:192.0.2.1", "10.65.0.10",
+        )
+    ),
+    case("network.overlap", "clusters[0].ipv4", setting("clusters.0.ipv4", "10.64.0.0/20")),
+    case("network.overlap", "clusters[0].ipv4", setting("clusters.0.ipv4", "10.65.9.0/24")),
+    case(
+        "network.overlap",
+        "clusters[1].ipv4",
+        setting("clusters.0.ipv4", "192.168.0.0/16"),
+        setting("clusters.1.ipv4", "192.168.4.0/22"),
+    ),
+    case(
+        "network.overlap",
+        "clusters[1].ipv6",
+        setting("network", {"ipv6": "fd00:1:2::/48"}),
+        setting("clusters.1.ipv6", "fd00:1:2:1::/64"),
+    ),
+    case("network.size", "network.ipv4", setting("network", {"ipv4": "10.0.0.0/8"})),
+    case("network.size", "network.ipv6", setting("network", {"ipv6": "fd00::/56"})),
+    case("network.size", "clusters[2].ipv4", setting("clusters.2.ipv4", "192.168.0.0/25")),
+    case("network.size", "clusters[2].ipv6", setting("clusters.2.ipv6", "fd00::/80")),
+    case("network.reserved", "clusters[2].ipv4", setting("clusters.2.ipv4", "127.0.0.0/16")),
+    case("network.reserved", "clusters[2].ipv6", setting("clusters.2.ipv6", "ff02::/64")),
+    case("network.reserved", "network.ipv4", setting("network", {"ipv4": "224.0.0.0/12"})),
+    case("network.full", "clusters[0]", full),
+    case("edge.two-operators", "edge.places", setting("edge.places.1.region", "r12")),
+    case("edge.duplicate-port", "edge.places[1].publish", setting("edge.places.1.publish.port", 8080)),
+    case(
+        "edge.duplicate-port",
+        "edge.places[1].publish",
+        setting("edge.places.1.publish", {"address": "0.0.0.0", "port": 8080}),
+    ),
+    case("edge.place-missing", "edge.places", setting("edge.places", [])),
+    case("spec.missing", "area", without("area")),
+    case("spec.missing", "clusters[0].provider", setting("clusters.0", {"name": "one", "region": "r01"})),
+    case("spec.type", "clusters[1].name", setting("clusters.1.name", "Two")),
+    case("spec.unknown-key", "clusters[1].colour", setting("clusters.1.colour", "red")),
+    text("spec.yaml", "zone.yaml", "zone: a\nzone: b\n"),
+    text("spec.yaml", "zone.yaml", "a: &x [1]\nb: *x\n"),
+    text("spec.yaml", "zone.yaml", "a: !!python/object:os.system x\n"),
+    text("spec.yaml", "zone.yaml", "a: !!int ''\n"),
+    text("spec.yaml", "zone.yaml", "a: 2026-13-45\n"),
+    text("spec.yaml", "zone.yaml", "a: [1\n"),
+    text("spec.yaml", "zone.yaml", "a: \x07\n"),
+    text("spec.yaml", "zone.yaml", "[" * 20_000),
+    text("spec.yaml", "zone.yaml", "- a\n"),
+    text("spec.yaml", "zone.yaml", ""),
+    text("spec.yaml", "zone.yaml", "? [a]\n: b\n"),
+    text("spec.yaml", "zone.yaml", f"a: {'9' * 5000}\n"),
+    text("spec.file", "zone.yaml", "#" * (1024 * 1024 + 1)),
+]  # fmt: skip
+
+
+def refusals(refuse: Callable[[], object]) -> tuple[Refusal, ...]:
+    """What that is refused for; a test fails that is refused nothing."""
+    with pytest.raises(RefusedError) as refused:
+        refuse()
+    return refused.value.refusals
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.rule}-{c.path}")
+def test_refuses(case: RefusalCase) -> None:
+    assert [(case.rule, case.path)] == [(r.rule, r.path) for r in refusals(case.refuse)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.rule}-{c.path}")
+def test_says_what_was_found_and_what_to_do(case: RefusalCase) -> None:
+    for refusal in refusals(case.refuse):
+        assert refusal.message.endswith(".")
+        assert "\n" not in refusal.message + refusal.fix + refusal.path
+        assert refusal.fix
+        assert not {"invalid", "failed", "bad"} & set(refusal.message.lower().split())
+
+
+def test_the_legal_spec_is_legal() -> None:
+    assert plan_zone(validated(ZoneSpec, legal()), catalogue=WIDE).zone == "india"
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {c.rule for c in CASES} | OF_THE_MACHINE == set(RULES)
+
+
+def test_rules_have_their_rows() -> None:
+    assert Path("docs/rules.md").read_text(encoding="utf-8") == rules_markdown()
+
+
+def test_refuses_all_at_once() -> None:
+    several = legal(
+        setting("area", "atlantis"),
+        setting("edge.places.1.publish.port", 8080),
+        setting(f"{SITE}.origins", [{"address": "127.0.0.1"}]),
+        setting("instances.1.clusters", ["one"]),
+        setting("clusters.2.ipv4", "192.168.0.0/25"),
+    )
+    found = refusals(lambda: plan_zone(validated(ZoneSpec, several), catalogue=WIDE))
+    assert [r.rule for r in found] == [
+        "zone.area",
+        "network.size",
+        "edge.duplicate-port",
+        "site.origin-address",
+        "instance.two-clusters",
+    ]
+
+
+def test_fixes_can_be_pasted() -> None:
+    def fix(*changes: Change) -> str:
+        return refusals(lambda: plan_zone(validated(ZoneSpec, legal(*changes)), catalogue=WIDE))[0].fix
+
+    assert fix(setting("instances.1.clusters", ["one"])).startswith("write `clusters: [one, two]`")
+    assert fix(setting("instances.0.machines_per_cluster", 1)).startswith("write `machines_per_cluster: 2`")
+    assert fix(setting("edge.places.1.publish.port", 8080)) == "write `port: 8081`"
+    assert fix(setting("clusters.0.region", "r-01")) == "write `region: r01`"
+    assert fix(setting("clusters.1.region", "far")) == "write `region: r01`, or write `area: europe`"
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "zone.yaml"
+    found = refusals(lambda: load_spec(path))
+    assert [(r.rule, r.path) for r in found] == [("spec.file", str(path))]
+    assert "No such file" in found[0].message
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "zone.yaml"
+    path.write_bytes(b"zone: \xff")
+    assert [(r.rule, r.message) for r in refusals(lambda: load_spec(path))] == [
+        ("spec.file", "Byte 6 (0xff) is not UTF-8.")
+    ]
