@@ -39,11 +39,14 @@ class Firewall:
     """Inbound and outbound are denied in both families but for what is named here.
 
     `public_tcp`: ports open to the world. `restricted_tcp`: port to the name of an nftables set that policy fills
-    (sets `<name>4` and `<name>6` exist from boot, empty).
+    (sets `<name>4` and `<name>6` exist from boot, empty). `outbound_sets`: names of sets of address and TCP port,
+    filled by policy likewise, that this machine may connect to. Beyond these every machine may only answer, resolve
+    names, ask the time and its address, and fetch packages (root and apt alone).
     """
 
     public_tcp: tuple[int, ...] = ()
     restricted_tcp: Mapping[int, str] = field(default_factory=dict)
+    outbound_sets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

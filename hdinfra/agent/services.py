@@ -1,0 +1,148 @@
+"""The programs that policy files are for: how each is checked, made to take them, and asked whether it serves."""
+
+import http.client
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from .commands import ApplyError, Run, children, must, pid_in, wait
+from .haproxy import MASTER_SOCKET, ask
+from .paths import BASE, HEALTH_HOST, POLICY
+
+_RELOAD_SECONDS = 30.0
+
+
+class Service(Protocol):
+    """One program."""
+
+    def reads(self, path: str) -> bool:
+        """Whether the file is one of this program's."""
+
+    def check(self, stage: str) -> tuple[str, ...] | None:
+        """The program's own check of the staged files; None when it has none."""
+
+    def activate(self, run: Run, files: Iterable[str], /) -> None:
+        """Make the program take the live files; ApplyError when it does not."""
+
+    def serving(self, files: Iterable[str], /) -> bool:
+        """Whether the program answers as these files ask."""
+
+
+def _status(port: int, path: str, host: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path, headers={"Host": host, "Connection": "close"})
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
+class Firewall:
+    """nftables: base and policy are loaded in one transaction."""
+
+    def reads(self, path: str) -> bool:
+        """Sets' members."""
+        return path.endswith(".nft")
+
+    def check(self, stage: str) -> tuple[str, ...]:
+        """Dry run of the whole ruleset."""
+        return ("/usr/sbin/nft", "-c", "-f", f"{stage}/firewall.nft")
+
+    def activate(self, run: Run, _files: Iterable[str], /) -> None:
+        """Replace the table at once; connections that were allowed stay."""
+        must(run, "/usr/sbin/nft", "-f", f"{BASE}/firewall.nft")
+
+    def serving(self, _files: Iterable[str], /) -> bool:
+        """Once loaded, it holds."""
+        return True
+
+
+class HaproxyService:
+    """HAProxy in master-worker mode: the new worker takes the listeners over."""
+
+    def reads(self, path: str) -> bool:
+        """Configuration and maps."""
+        return path.startswith(f"{POLICY}/haproxy/")
+
+    def check(self, stage: str) -> tuple[str, ...]:
+        """Parse base and policy together."""
+        return ("/usr/sbin/haproxy", "-c", "-f", f"{stage}/haproxy.cfg", "-f", f"{stage}/haproxy")
+
+    def activate(self, run: Run, _files: Iterable[str], /) -> None:
+        """The master's `reload` answers when the new worker is ready, with its words when it is not."""
+        try:
+            answer = ask(MASTER_SOCKET, "reload", _RELOAD_SECONDS)
+        except OSError:
+            must(run, "systemctl", "restart", "haproxy.service")
+            return
+        if "Success=1" not in answer:
+            raise ApplyError(f"haproxy refused the reload:\n{answer}")
+
+    def serving(self, files: Iterable[str], /) -> bool:
+        """The worker answers; on an edge also port 80, well or not (its servers' health is not its own)."""
+        if any(path.endswith("/edge.cfg") for path in files):
+            return _status(80, "/healthz", "localhost") in (200, 503)
+        return _status(8404, "/stats;json", "localhost") == 200
+
+
+class NginxService:
+    """nginx with the rules; it runs only while there is a site."""
+
+    def reads(self, path: str) -> bool:
+        """Sites and edges."""
+        return path.endswith(".conf")
+
+    def check(self, stage: str) -> tuple[str, ...]:
+        """Parse everything, rules included."""
+        return ("/usr/sbin/nginx", "-t", "-q", "-c", f"{stage}/nginx.conf")
+
+    def activate(self, run: Run, files: Iterable[str], /) -> None:
+        """Stop without sites, start with the first, else swap workers and see the new ones alive."""
+        if not _sites(files):
+            must(run, "systemctl", "stop", "nginx.service")
+            return
+        master = pid_in(Path("/run/nginx.pid"))
+        if not master:
+            run(("systemctl", "reset-failed", "nginx.service"))
+            must(run, "systemctl", "start", "nginx.service")
+            return
+        old = children(master)
+        must(run, "systemctl", "reload", "nginx.service")
+        if not wait(lambda: bool(children(master) - old), _RELOAD_SECONDS):
+            words = run(("journalctl", "-u", "nginx.service", "-n", "5", "-o", "cat", "--no-pager")).words
+            raise ApplyError(f"nginx kept its old workers:\n{words}")
+
+    def serving(self, files: Iterable[str], /) -> bool:
+        """Healthy with sites; without, there is nobody on port 80."""
+        return _status(80, "/healthz", HEALTH_HOST) == (200 if _sites(files) else 0)
+
+
+def _sites(files: Iterable[str], /) -> bool:
+    return any(path.startswith(f"{POLICY}/tenants/") for path in files)
+
+
+class LabService:
+    """The stand-in web server reads its hosts at every request."""
+
+    def reads(self, path: str) -> bool:
+        """Host names."""
+        return path.startswith(f"{POLICY}/lab/")
+
+    def check(self, stage: str) -> None:
+        """Nothing that the document's own check did not see."""
+
+    def activate(self, run: Run, _files: Iterable[str], /) -> None:
+        """See that it runs."""
+        must(run, "systemctl", "start", "hdinfra-lab-origin.service")
+
+    def serving(self, _files: Iterable[str], /) -> bool:
+        """It turns an unknown host away, so it answers."""
+        return _status(80, "/", "unknown.invalid") == 421
+
+
+FIREWALL = Firewall()
+HAPROXY = HaproxyService()
+NGINX = NginxService()
+LAB = LabService()

@@ -1,0 +1,106 @@
+"""A Machine as cloud-config. Everything but the identity file is the same for all Machines of a role."""
+
+import gzip
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import yaml
+
+from hdinfra.machine.firewall import ruleset
+from hdinfra.machine.machine import File, Identity, Machine, Unit
+from hdinfra.machine.sources import asset
+
+IDENTITY_PATH = "/etc/hdinfra/identity.json"
+
+
+_MODULES = {
+    "cloud_init_modules": ["seed_random", "bootcmd", "write_files", "growpart", "resizefs", "set_hostname"],
+    "cloud_config_modules": ["runcmd"],
+    "cloud_final_modules": ["scripts_user", "final_message"],
+}
+
+
+class _Literal(str):
+    """Text that is written as a YAML block, so that people can read and compare it."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Knows blocks and octal file modes, and writes no anchors."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        """Every value is written out where it stands."""
+        return True
+
+
+def _represent(dumper: yaml.SafeDumper, text: _Literal) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")
+
+
+_Dumper.add_representer(_Literal, _represent)
+
+
+def cloud_config(machine: Machine) -> str:
+    """The cloud-config text; encoding it (plain, gzip, base64) is the provider adapter's."""
+    config: dict[str, object] = {
+        # Nobody logs in: no default user, and of cloud-init's modules only those with work here (no host keys).
+        "users": [],
+        **_MODULES,
+        **_quiet_boot(machine.units),
+        "write_files": [_entry(file) for file in (_identity(machine.identity), *all_files(machine))],
+        "runcmd": [["/usr/lib/hdinfra/boot.sh"]],
+    }
+    return "#cloud-config\n" + yaml.dump(config, Dumper=_Dumper, sort_keys=False, width=4096)
+
+
+def user_data_bytes(machine: Machine) -> int:
+    """Size after gzip, which is how providers with a small limit are given it."""
+    return len(gzip.compress(cloud_config(machine).encode(), mtime=0))
+
+
+def all_files(machine: Machine) -> tuple[File, ...]:
+    """Every file but the identity, in the order of their paths."""
+    files = (
+        *machine.files,
+        *map(_unit_file, machine.units),
+        File("/etc/hdinfra/firewall.nft", ruleset(machine.firewall)),
+        File("/etc/hdinfra/packages", _lines(sorted(machine.packages))),
+        File("/etc/hdinfra/units", _lines(unit.name for unit in machine.units if unit.enabled)),
+        File(
+            "/etc/sysctl.d/60-hdinfra.conf",
+            _lines(f"{key} = {machine.sysctls[key]}" for key in sorted(machine.sysctls)),
+        ),
+        File("/etc/sysusers.d/hdinfra.conf", _lines(f'u {user.name} - "" {user.home}' for user in machine.users)),
+        File("/usr/lib/hdinfra/boot.sh", asset("boot.sh"), 0o755),
+    )
+    return tuple(sorted(files, key=lambda file: file.path))
+
+
+def _quiet_boot(units: Iterable[Unit]) -> dict[str, object]:
+    """Packages' units that an image already enables must not start before their base files are there."""
+    packaged = [unit.name for unit in units if unit.drop_in is not None]
+    stop = ["cloud-init-per", "once", "hdinfra-quiet", "systemctl", "--no-block", "stop", *packaged]
+    return {"bootcmd": [stop]} if packaged else {}
+
+
+def _identity(identity: Identity) -> File:
+    return File(IDENTITY_PATH, json.dumps(asdict(identity), sort_keys=True) + "\n")
+
+
+def _unit_file(unit: Unit) -> File:
+    if unit.content is not None:
+        return File(f"/etc/systemd/system/{unit.name}", unit.content)
+    return File(f"/etc/systemd/system/{unit.name}.d/50-hdinfra.conf", unit.drop_in or "")
+
+
+def _entry(file: File) -> dict[str, str]:
+    return {
+        "path": file.path,
+        "permissions": f"{file.mode:04o}",
+        "owner": f"{file.owner}:{file.group}",
+        "content": _Literal(file.content),
+    }
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(line + "\n" for line in lines)

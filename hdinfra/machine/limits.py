@@ -1,0 +1,57 @@
+"""Whether every Machine's user data fits into what its provider takes: seen in the plan, not at the provider's door."""
+
+from collections.abc import Iterator, Mapping
+
+from hdinfra.machine.cloud_init import all_files, user_data_bytes
+from hdinfra.machine.machine import Machine
+from hdinfra.machine.roles import machine_of
+from hdinfra.model.plan import MachinePlan, ZonePlan
+from hdinfra.model.refusal import Refusal
+from hdinfra.model.regions import load_catalogue
+from hdinfra.model.spec import Provider
+
+
+def user_data_refusals(plan: ZonePlan, limits: Mapping[Provider, int] | None = None) -> tuple[Refusal, ...]:
+    """One refusal for each role and provider whose Machines are too big; `limits` in bytes, else the catalogue's."""
+    known = limits if limits is not None else _catalogue_limits()
+    return tuple(
+        _refusal(path, planned, machine, limit)
+        for path, planned in _largest(plan).values()
+        for machine in (machine_of(plan.zone, planned),)
+        if (limit := known[planned.provider]) < user_data_bytes(machine)
+    )
+
+
+def _catalogue_limits() -> dict[Provider, int]:
+    return {provider: limits.user_data_limit_bytes for provider, limits in load_catalogue().providers.items()}
+
+
+def _largest(plan: ZonePlan) -> dict[tuple[Provider, str], tuple[str, MachinePlan]]:
+    """Machines of one role differ in their identity alone, so the one with the longest name stands for all."""
+    largest: dict[tuple[Provider, str], tuple[str, MachinePlan]] = {}
+    for path, machine in _paths(plan):
+        key = (machine.provider, machine.role)
+        if key not in largest or len(machine.name) > len(largest[key][1].name):
+            largest[key] = (path, machine)
+    return largest
+
+
+def _paths(plan: ZonePlan) -> Iterator[tuple[str, MachinePlan]]:
+    for number, instance in enumerate(plan.instances):
+        yield from ((f"instances[{number}]", machine) for machine in instance.machines)
+    for number, machine in enumerate(plan.edge.machines if plan.edge else ()):
+        yield f"edge.places[{number}]", machine
+    for number, machine in enumerate(plan.lab.origins):
+        yield f"lab.origins[{number}]", machine
+
+
+def _refusal(path: str, planned: MachinePlan, machine: Machine, limit: int) -> Refusal:
+    biggest = sorted(all_files(machine), key=lambda file: (-len(file.content), file.path))[:3]
+    named = ", ".join(f"`{file.path}` ({len(file.content):,} bytes)" for file in biggest)
+    return Refusal(
+        path=path,
+        rule="machine.user-data-limit",
+        message=f"cloud-init data of role `{planned.role}` is {user_data_bytes(machine):,} bytes after gzip; "
+        f"{planned.provider} takes at most {limit:,} and would reject the Machine. Its biggest files: {named}.",
+        fix=f"move `{biggest[0].path}` into a package, or choose another provider than `{planned.provider}` here.",
+    )

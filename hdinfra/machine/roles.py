@@ -1,0 +1,20 @@
+"""From a planned Machine to its description, by role."""
+
+from collections.abc import Callable, Mapping
+
+from hdinfra.machine.apps.lab_origin import lab_origin_machine
+from hdinfra.machine.apps.load_balancer import load_balancer_machine
+from hdinfra.machine.apps.waf import waf_machine
+from hdinfra.machine.machine import Machine
+from hdinfra.model.plan import MachinePlan
+
+ROLES: Mapping[str, Callable[[str, MachinePlan], Machine]] = {
+    "waf": waf_machine,
+    "load-balancer": load_balancer_machine,
+    "lab-origin": lab_origin_machine,
+}
+
+
+def machine_of(zone: str, plan: MachinePlan) -> Machine:
+    """The Machine of a plan's role; KeyError names a role that has no App."""
+    return ROLES[plan.role](zone, plan)

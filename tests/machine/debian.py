@@ -1,0 +1,88 @@
+"""Debian 13 with a role's packages and base files: rendered files are read by the real programs."""
+
+import io
+import os
+import tarfile
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from docker.models.containers import Container
+
+from hdinfra.machine.cloud_init import all_files
+from hdinfra.machine.machine import Machine
+from hdinfra.model.plan import MachinePlan, Size
+from hdinfra.model.spec import Provider
+from hdinfra.plugins.kind import Call
+from hdinfra.plugins.local.builder import ensure_image
+from hdinfra.plugins.local.engine import Engine
+from hdinfra.plugins.local.limits import ulimits
+
+LABEL = "hdinfra.test.machine"
+
+
+def planned(role: str, name: str = "c1-shop-1") -> MachinePlan:
+    """A plan of this role; nothing but role and name matters to what is rendered."""
+    return MachinePlan(name, "c1", role, Provider.LOCAL, "r1", "op1", Size("s", 1, 512, 0.0), None, None)
+
+
+@dataclass(frozen=True)
+class Debian:
+    """A running Debian with one role's base."""
+
+    container: Container
+    machine: Machine
+
+    def put(self, files: Mapping[str, str], mode: int = 0o644) -> None:
+        """Write files at their absolute paths."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for path, content in files.items():
+                member = tarfile.TarInfo(path.lstrip("/"))
+                member.size, member.mode = len(content.encode()), mode
+                archive.addfile(member, io.BytesIO(content.encode()))
+        assert self.container.put_archive("/", buffer.getvalue())
+
+    def run(self, *argv: str) -> tuple[int, str]:
+        """Exit code and everything said, within a minute."""
+        code, words = self.container.exec_run(["timeout", "60", *argv])
+        return code, words.decode()
+
+    def policy(self, files: Mapping[str, str]) -> None:
+        """The policy's files, and no others."""
+        self.run("sh", "-c", "rm -rf /etc/hdinfra/policy && mkdir -p /etc/hdinfra/policy/haproxy")
+        self.put(files)
+
+
+def reap(engine: Engine) -> None:
+    """What a killed run left: its process is gone."""
+    for container in engine.client.containers.list(all=True, filters={"label": LABEL}):
+        if not _alive(container.labels[LABEL]):
+            container.remove(force=True)
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def start_debian(engine: Engine, machine: Machine) -> Debian:
+    """A container of the role's image with the base files in it."""
+    container = engine.client.containers.run(
+        ensure_image(engine, machine.packages, Call()),
+        ["sleep", "infinity"],
+        name=f"hdtest-machine-{uuid.uuid4().hex[:12]}",
+        labels={LABEL: str(os.getpid())},
+        cap_add=["NET_ADMIN"],
+        network_mode="none",
+        ulimits=ulimits(engine.url),
+        detach=True,
+    )
+    place = Debian(container, machine)
+    for mode in (0o644, 0o755):
+        place.put({file.path: file.content for file in all_files(machine) if file.mode == mode}, mode)
+    place.run("mkdir", "-p", "/var/log/hdinfra", "/run/hdinfra-origins", "/run/haproxy")
+    return place

@@ -1,0 +1,33 @@
+"""Too much user data is seen in the plan, not at the provider's door."""
+
+from ipaddress import IPv4Network, IPv6Network
+
+from hdinfra.machine.limits import user_data_refusals
+from hdinfra.model.held import Held
+from hdinfra.model.plan import EdgePlan, InstancePlan, LabPlan, Prefixes, ZonePlan
+from hdinfra.model.spec import App, Provider
+from tests.machine.debian import planned
+
+
+def zone() -> ZonePlan:
+    """An Instance of two WAF machines and one edge."""
+    machines = (planned("waf", "c1-shop-1"), planned("waf", "c2-shop-1"))
+    instance = InstancePlan("shop", App.WAF, "shared", 1, machines, (), ())
+    prefixes = Prefixes(IPv4Network("10.64.0.0/12"), IPv6Network("fd00::/48"))
+    edge = EdgePlan((planned("load-balancer", "p1-edge"),))
+    return ZonePlan("india", "india", prefixes, None, (), (instance,), edge, LabPlan(), Held())
+
+
+def test_names_role_limit_and_biggest_files() -> None:
+    waf, edge = sorted(user_data_refusals(zone(), {Provider.LOCAL: 1_000}), key=lambda refusal: refusal.path)[::-1]
+    assert [(waf.rule, waf.path), (edge.rule, edge.path)] == [
+        ("machine.user-data-limit", "instances[0]"),
+        ("machine.user-data-limit", "edge.places[0]"),
+    ]
+    assert "takes at most 1,000" in waf.message
+    assert "/usr/lib/hdinfra/agent/policy.py" in waf.message
+
+
+def test_what_fits_is_not_refused() -> None:
+    assert user_data_refusals(zone(), {Provider.LOCAL: 16_384}) == ()
+    assert user_data_refusals(zone()) == ()
