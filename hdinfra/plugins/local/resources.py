@@ -6,6 +6,14 @@ from typing import Any
 import pulumi
 
 VERSION = "0.1.0"
+_TO_PYTHON = {
+    "containerId": "container_id",
+    "memoryMib": "memory_mib",
+    "metaData": "meta_data",
+    "networkName": "network_name",
+    "userData": "user_data",
+}
+_TO_ENGINE = {ours: engines for engines, ours in _TO_PYTHON.items()}
 
 
 class Provider(pulumi.ProviderResource):
@@ -58,12 +66,16 @@ class Network(pulumi.CustomResource):
         ipv6: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        props: dict[str, Any] = {"ipv4": ipv4, "ipv6": ipv6, "networkName": None}
+        props: dict[str, Any] = {"ipv4": ipv4, "ipv6": ipv6, "network_name": None}
         super().__init__("hdlocal:index:Network", resource_name, props, opts)
 
     def translate_output_property(self, prop: str) -> str:
         """From the engine's camel case to ours."""
-        return {"networkName": "network_name"}.get(prop, prop)
+        return _TO_PYTHON.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        """From our names to the engine's camel case."""
+        return _TO_ENGINE.get(prop, prop)
 
 
 class Machine(pulumi.CustomResource):
@@ -98,15 +110,15 @@ class Machine(pulumi.CustomResource):
         props: dict[str, Any] = {
             "image": image,
             "networks": networks,
-            "userData": pulumi.Output.secret(user_data),
-            "metaData": meta_data,
+            "user_data": pulumi.Output.secret(user_data),
+            "meta_data": meta_data,
             "cpus": cpus,
-            "memoryMib": memory_mib,
+            "memory_mib": memory_mib,
             "ports": ports,
             "labels": labels,
             "booted": booted,
             "container": None,
-            "containerId": None,
+            "container_id": None,
             "ipv4": None,
             "ipv6": None,
             "running": None,
@@ -115,7 +127,11 @@ class Machine(pulumi.CustomResource):
 
     def translate_output_property(self, prop: str) -> str:
         """From the engine's camel case to ours."""
-        return {"containerId": "container_id"}.get(prop, prop)
+        return _TO_PYTHON.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        """From our names to the engine's camel case."""
+        return _TO_ENGINE.get(prop, prop)
 
 
 class Policy(pulumi.CustomResource):
@@ -135,9 +151,17 @@ class Policy(pulumi.CustomResource):
     ) -> None:
         props: dict[str, Any] = {
             "container": container,
-            "containerId": container_id,
+            "container_id": container_id,
             "document": document,
             "digest": None,
             "serving": None,
         }
         super().__init__("hdlocal:index:Policy", resource_name, props, opts)
+
+    def translate_output_property(self, prop: str) -> str:
+        """From the engine's camel case to ours."""
+        return _TO_PYTHON.get(prop, prop)
+
+    def translate_input_property(self, prop: str) -> str:
+        """From our names to the engine's camel case."""
+        return _TO_ENGINE.get(prop, prop)

@@ -1,0 +1,168 @@
+"""Finds the container engine: Docker's or Podman's socket, else Podman's own service started by us."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import requests
+from docker.errors import DockerException
+
+from hdinfra.plugins.kind import PluginError
+
+WORLD_FAILURES: tuple[type[BaseException], ...] = (DockerException, requests.RequestException, OSError)
+CALL_SECONDS = 120  # longest single answer: a start on a busy machine; exec and builds have deadlines of their own
+_PING_SECONDS = 5
+_IDLE_SECONDS = 600
+_START_SECONDS = 20
+
+
+class EngineNotFound(PluginError):
+    """No container engine answers; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What differs between engines: Podman prepares systemd containers by itself, cgroup v1 needs systemd's leave."""
+
+    podman: bool
+    cgroup_v1: bool
+
+
+class Engine:
+    """One container engine, found once; `client` is this thread's own connection."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._local = threading.local()
+        self._facts: EngineFacts | None = None
+
+    @property
+    def client(self) -> docker.DockerClient:
+        """A connection of this thread: requests' sessions are not made to be shared."""
+        if not hasattr(self._local, "client"):
+            self._local.client = docker.DockerClient(base_url=self.url, timeout=CALL_SECONDS)
+        client: docker.DockerClient = self._local.client
+        return client
+
+    @property
+    def facts(self) -> EngineFacts:
+        """Asked once."""
+        if self._facts is None:
+            components = self.client.version().get("Components") or [{}]
+            cgroup = str(self.client.info().get("CgroupVersion") or _host_cgroup_version())
+            self._facts = EngineFacts(podman="Podman" in components[0].get("Name", ""), cgroup_v1=cgroup == "1")
+        return self._facts
+
+
+def find_engine() -> Engine:
+    """The engine that DOCKER_HOST or CONTAINER_HOST names, else the first socket that answers, else a Podman of ours.
+
+    EngineNotFound when there is none, or when the one named does not answer.
+    """
+    for variable in ("DOCKER_HOST", "CONTAINER_HOST"):
+        named = os.environ.get(variable)
+        if named:
+            return _named(variable, named)
+    for socket in _sockets():
+        if _answers(f"unix://{socket}"):
+            return Engine(f"unix://{socket}")
+    return Engine(_own_podman())
+
+
+def _named(variable: str, url: str) -> Engine:
+    if _answers(url):
+        return Engine(url)
+    raise EngineNotFound(
+        f"{variable} names the container engine `{url}`, which does not answer.\n"
+        f"fix: start it, or unset {variable} so that another engine is looked for"
+    )
+
+
+def _sockets() -> Iterator[Path]:
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    yield Path("/var/run/docker.sock")
+    yield Path.home() / ".docker/run/docker.sock"  # Docker Desktop
+    yield Path("/run/podman/podman.sock")
+    if runtime:
+        yield Path(runtime) / "podman/podman.sock"
+    yield _own_socket()
+
+
+def _answers(url: str) -> bool:
+    try:
+        client = docker.DockerClient(base_url=url, timeout=_PING_SECONDS, version="1.41")
+    except DockerException:
+        return False
+    try:
+        return bool(client.ping())
+    except WORLD_FAILURES:
+        return False
+    finally:
+        client.close()
+
+
+def _own_socket() -> Path:
+    if os.geteuid() == 0:
+        return Path("/run/hdinfra/podman.sock")
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    home = Path(runtime) / "hdinfra" if runtime else Path(tempfile.gettempdir()) / f"hdinfra-{os.geteuid()}"
+    return home / "podman.sock"
+
+
+def _own_podman() -> str:
+    podman = shutil.which("podman")
+    if podman is None:
+        raise EngineNotFound(
+            "no container engine answers: neither Docker's nor Podman's socket is there, and `podman` is not on PATH.\n"
+            "fix: install one (Debian, Ubuntu: `sudo apt-get install podman`; others: https://podman.io) and run "
+            "again, or set DOCKER_HOST to the engine to use"
+        )
+    socket = _own_socket()
+    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    url = f"unix://{socket}"
+    with file_lock(socket.with_suffix(".lock")):
+        if not _answers(url):
+            _start_podman(podman, url, socket.with_suffix(".log"))
+    return url
+
+
+def _start_podman(podman: str, url: str, log: Path) -> None:
+    # crun refuses hybrid cgroup hosts; runc takes them.
+    runtime = ["--runtime", "runc"] if _host_cgroup_version() == "1" and shutil.which("runc") else []
+    argv = [podman, *runtime, "system", "service", f"--time={_IDLE_SECONDS}", url]
+    with log.open("wb") as talk:
+        process = subprocess.Popen(  # noqa: S603 - our own argument list
+            argv, stdin=subprocess.DEVNULL, stdout=talk, stderr=talk, start_new_session=True, close_fds=True
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if _answers(url):
+            return
+        time.sleep(0.1)
+    raise EngineNotFound(
+        f"`{' '.join(argv)}` did not answer within {_START_SECONDS} s; it said:\n"
+        f"{log.read_text(errors='replace')[-2000:]}\n"
+        "fix: mend Podman (`podman info` shows its state), or set DOCKER_HOST to another engine"
+    )
+
+
+def _host_cgroup_version() -> str:
+    return "2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "1"
+
+
+@contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Holds a lock between processes and threads; the kernel frees it when its holder dies."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("wb") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,170 @@
+"""The resource `hdlocal:index:Machine`."""
+# ruff: noqa: ARG002 - the signatures are those of the Kind protocol
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+from docker.errors import DockerException
+from docker.models.containers import Container
+from requests import RequestException
+
+from hdinfra.plugins.kind import Call, Difference, InitFailedError, PluginError, Values
+from hdinfra.plugins.local import container as containers
+from hdinfra.plugins.local.boot import NotBootedError, broke_earlier, wait_booted
+from hdinfra.plugins.local.engine import Engine
+from hdinfra.plugins.local.inventory import discard
+from hdinfra.plugins.local.names import SPEC_LABEL, Ownership
+from hdinfra.plugins.shapes import Address, Failure, Many, Number, Record, Table, Text
+from hdinfra.plugins.values import UNKNOWN, holds_unknown
+
+_PLACE = Record({"network": Text(r"[a-zA-Z0-9][\w.-]*", "a network's name"), "ipv4": Address(4), "ipv6": Address(6)})
+_PORT = Record({"address": Address(4), "port": Number(1, 65_535), "target": Number(1, 65_535)})
+_REVIVABLE = frozenset({"running", "paused", "exited", "stopped", "created", "configured"})
+_REPLACING = frozenset(containers.FIXED)
+
+
+class MachineKind:
+    """A system container that boots by cloud-init. Its name and addresses are fixed, so the old one goes first."""
+
+    inputs = Record(
+        {
+            "image": Text(r"[a-z0-9][a-z0-9._/:@-]+", "an image's tag"),
+            "networks": Many(_PLACE, least=1),
+            "userData": Text(),
+            "metaData": Text(),
+            "cpus": Number(0.01, 1024, whole=False),
+            "memoryMib": Number(6, 4_194_304),
+            "ports": Many(_PORT),
+            "labels": Table(Text()),
+            "booted": Many(Text(r"[^\0]+", "a word of a command")),
+        }
+    )
+    outputs: ClassVar[Mapping[str, str]] = {
+        "container": "string",
+        "containerId": "string",
+        "ipv4": "string",
+        "ipv6": "string",
+        "running": "boolean",
+    }
+
+    def __init__(self, engine: Engine, owner: Ownership) -> None:
+        self._engine = engine
+        self._owner = owner
+
+    def check(self, inputs: Values) -> Iterable[Failure]:
+        """Labels of ours are ours alone."""
+        labels = {} if inputs["labels"] is UNKNOWN else inputs["labels"]
+        reserved = sorted(name for name in labels if name.startswith("hdinfra."))
+        return [
+            Failure(f"labels.{name}", "starts with `hdinfra.`, which is kept for the provider") for name in reserved
+        ]
+
+    def preview(self, call: Call, inputs: Values, state: Values | None) -> Values:
+        """All but the container's id is known beforehand, and that too when it stays."""
+        networks = inputs["networks"]
+        unknown = {"ipv4": UNKNOWN, "ipv6": UNKNOWN}
+        address: Values = unknown if holds_unknown(networks) else networks[0]
+        return {
+            "container": self._owner.name(call.name),
+            "containerId": state["containerId"] if state else UNKNOWN,
+            "ipv4": address["ipv4"],
+            "ipv6": address["ipv6"],
+            "running": True,
+        }
+
+    def create(self, call: Call, inputs: Values) -> tuple[str, Values]:
+        """Makes and boots it, or adopts the one that an aborted run left."""
+        name = self._owner.name(call.name)
+        return name, self._ensure(call, name, inputs)
+
+    def read(self, call: Call, resource_id: str, state: Values) -> Values | None:
+        """Gone, or whether it runs with all its networks."""
+        found = containers.find(self._engine, resource_id)
+        if found is None:
+            return None
+        well = found.status == "running" and not containers.missing_networks(found, state)
+        return {"containerId": found.id, "running": well}
+
+    def diff(self, inputs: Values, state: Values, changed: frozenset[str]) -> Difference:
+        """What is in the container's making replaces; limits, labels and a machine that stands still do not."""
+        still = frozenset() if state.get("running") else frozenset({"running"})
+        return Difference(updates=(changed - _REPLACING) | still, replaces=changed & _REPLACING, delete_first=True)
+
+    def update(self, call: Call, resource_id: str, inputs: Values, state: Values) -> Values:
+        """Mends what stands still and sets limits; labels reach the container when it is next made."""
+        if state.get("labels") not in (None, inputs["labels"]):
+            call.progress("labels are kept in the state: a container takes new ones only when it is made anew")
+        return self._ensure(call, resource_id, inputs)
+
+    def delete(self, call: Call, resource_id: str, state: Values) -> None:
+        """Ends and removes it."""
+        found = containers.find(self._engine, resource_id)
+        if found is not None:
+            discard(found)
+
+    def _ensure(self, call: Call, name: str, inputs: Values) -> Values:
+        found = self._adopted(name, inputs)
+        if found is None:
+            return self._anew(call, inputs)
+        ran_before = found.status == "running"
+        containers.reconnect(self._engine, found, inputs)
+        containers.start(found, inputs)
+        containers.limit(self._engine, found, inputs)
+        try:
+            wait_booted(found, inputs["booted"], call)
+        except NotBootedError as failed:
+            if not ran_before:
+                raise _kept(found, inputs, failed) from failed
+            call.progress(f"`{name}` runs but never booted: making it anew")
+            discard(found)
+            return self._anew(call, inputs)
+        return _outputs(found, inputs)
+
+    def _adopted(self, name: str, inputs: Values) -> Container | None:
+        found = containers.find(self._engine, name)
+        if found is None:
+            return None
+        if not self._owner.owns(found.labels):
+            raise PluginError(
+                f"a container `{name}` exists that is not this stack's.\n"
+                f"fix: remove it (`docker rm -f {name}`) or choose another stack name"
+            )
+        same = found.labels.get(SPEC_LABEL) == containers.spec_hash(inputs)
+        if same and found.status in _REVIVABLE and not broke_earlier(found):
+            return found
+        discard(found)
+        return None
+
+    def _anew(self, call: Call, inputs: Values) -> Values:
+        call.check_cancelled()
+        try:
+            made = containers.make(self._engine, self._owner, call.name, inputs)
+            containers.start(made, inputs)
+            wait_booted(made, inputs["booted"], call)
+        except NotBootedError as failed:
+            raise _kept(made, inputs, failed) from failed
+        except (PluginError, DockerException, RequestException, OSError):
+            self._undo(call)
+            raise
+        return _outputs(made, inputs)
+
+    def _undo(self, call: Call) -> None:
+        half_made = containers.find(self._engine, self._owner.name(call.name))
+        if half_made is not None and self._owner.owns(half_made.labels):
+            discard(half_made)
+
+
+def _kept(container: Container, inputs: Values, failed: NotBootedError) -> InitFailedError:
+    return InitFailedError(container.name or "", _outputs(container, inputs), [str(failed)])
+
+
+def _outputs(container: Container, inputs: Values) -> Values:
+    container.reload()
+    first = inputs["networks"][0]
+    return {
+        "container": container.name,
+        "containerId": container.id,
+        "ipv4": first["ipv4"],
+        "ipv6": first["ipv6"],
+        "running": container.status == "running",
+    }
