@@ -1,0 +1,70 @@
+"""Zones over many clouds and your own racks: decide first, then declare; the same machine everywhere.
+
+    plan = hd.planned(hd.load_spec("stacks/india.yaml"))
+    hd.declare(plan)
+
+Names are imported at their first use, so that `import hdinfra` costs nothing and needs no extra.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hdinfra.components.cluster import Cluster, ClusterArgs
+    from hdinfra.components.declare import Declared, declare, status_of
+    from hdinfra.components.edge import ProxyEdge, ProxyEdgeArgs
+    from hdinfra.components.instance import SharedInstance, SharedInstanceArgs
+    from hdinfra.components.zone import Zone, ZoneArgs
+    from hdinfra.model.refusal import Refusal, RefusedError
+    from hdinfra.model.spec_file import load_spec
+    from hdinfra.planning import planned
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Cluster": "hdinfra.components.cluster",
+    "ClusterArgs": "hdinfra.components.cluster",
+    "Declared": "hdinfra.components.declare",
+    "ProxyEdge": "hdinfra.components.edge",
+    "ProxyEdgeArgs": "hdinfra.components.edge",
+    "Refusal": "hdinfra.model.refusal",
+    "RefusedError": "hdinfra.model.refusal",
+    "SharedInstance": "hdinfra.components.instance",
+    "SharedInstanceArgs": "hdinfra.components.instance",
+    "Zone": "hdinfra.components.zone",
+    "ZoneArgs": "hdinfra.components.zone",
+    "declare": "hdinfra.components.declare",
+    "load_spec": "hdinfra.model.spec_file",
+    "planned": "hdinfra.planning",
+    "status_of": "hdinfra.components.declare",
+}
+
+__all__ = [
+    "Cluster",
+    "ClusterArgs",
+    "Declared",
+    "ProxyEdge",
+    "ProxyEdgeArgs",
+    "Refusal",
+    "RefusedError",
+    "SharedInstance",
+    "SharedInstanceArgs",
+    "Zone",
+    "ZoneArgs",
+    "__version__",
+    "declare",
+    "load_spec",
+    "planned",
+    "status_of",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

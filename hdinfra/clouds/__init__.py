@@ -1,0 +1,1 @@
+"""One adapter a cloud behind one protocol; only the clouds in use are imported."""

@@ -1,0 +1,1 @@
+"""Pulumi components: they declare a Plan and decide nothing."""

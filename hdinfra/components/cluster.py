@@ -1,0 +1,35 @@
+"""A Cluster: one provider's one data centre, with its network."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from hdinfra.clouds.cloud import Ground, NetworkHandle, Scope, cloud_of
+from hdinfra.components.ground import furnished, lay_ground
+from hdinfra.model.plan import ClusterPlan, MachinePlan
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterArgs:
+    """`machines` are those that the plan puts here: the Cluster brings an image for each of their roles."""
+
+    plan: ClusterPlan
+    scope: Scope
+    machines: tuple[MachinePlan, ...] = ()
+    wan: NetworkHandle | None = None
+
+
+class Cluster(pulumi.ComponentResource):
+    """`name` is the Cluster's own: all that lies in it starts with it, so a dead one is excluded by `**::<name>-*`."""
+
+    plan: ClusterPlan
+    ground: Ground
+
+    def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("hdinfra:index:Cluster", name, None, opts)
+        self.plan = args.plan
+        bare = lay_ground(name, args.plan.region, cloud_of(args.plan.provider), args.scope, self)
+        network = bare.cloud.network(f"{name}-network", args.plan.prefixes, bare.options(self))
+        networks = (args.wan, network) if args.wan else (network,)
+        self.ground = furnished(bare, args.machines, networks, self)
+        self.register_outputs({"network": network.native_id, "region": args.plan.region})

@@ -1,0 +1,84 @@
+"""A whole plan in one call, for stacks that are only YAML; and what an operator wants to know of it afterwards."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from hdinfra.clouds.cloud import MachineHandle
+from hdinfra.components.edge import ProxyEdge, ProxyEdgeArgs
+from hdinfra.components.instance import SharedInstance, SharedInstanceArgs
+from hdinfra.components.zone import Zone, ZoneArgs
+from hdinfra.model.plan import ClusterPlan, ZonePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The components of one plan."""
+
+    zone: Zone
+    instances: tuple[SharedInstance, ...]
+    edge: ProxyEdge | None
+
+
+def declare(plan: ZonePlan) -> Declared:
+    """Declare everything that the plan holds."""
+    zone = Zone(plan.zone, ZoneArgs(plan=plan))
+    instances = tuple(
+        SharedInstance(instance.name, SharedInstanceArgs(zone=zone, plan=instance)) for instance in plan.instances
+    )
+    edge = ProxyEdge("edge", ProxyEdgeArgs(zone=zone, plan=plan.edge, instances=instances)) if plan.edge else None
+    return Declared(zone, instances, edge)
+
+
+def status_of(declared: Declared) -> dict[str, Any]:
+    """The stack output `status`: where to look. Whether it is well is found by looking, not here."""
+    plan, edge = declared.zone.plan, declared.edge
+    of_instances = {
+        name: (instance.plan.name, machine)
+        for instance in declared.instances
+        for name, machine in instance.machines.items()
+    }
+    return {
+        "zone": plan.zone,
+        "namespace": declared.zone.scope.namespace,
+        "clusters": [
+            _cluster(cluster, [pair for pair in of_instances.values() if pair[1].plan.place == cluster.name])
+            for cluster in plan.clusters
+        ],
+        "edge": {
+            "urls": list(edge.urls) if edge else [],
+            "machines": [_machine("edge", machine) for machine in edge.machines.values()] if edge else [],
+        },
+        "lab": [_machine("lab", machine) for machine in declared.zone.lab_machines.values()],
+        "sites": _sites(plan),
+    }
+
+
+def _cluster(plan: ClusterPlan, machines: list[tuple[str, MachineHandle]]) -> dict[str, Any]:
+    return {
+        "name": plan.name,
+        "provider": plan.provider.value,
+        "region": plan.region,
+        "operator": plan.operator,
+        "machines": [_machine(instance, machine) for instance, machine in machines],
+    }
+
+
+def _machine(instance: str, machine: MachineHandle) -> dict[str, pulumi.Input[str]]:
+    return {
+        "name": machine.plan.name,
+        "container": machine.native_id,
+        "instance": instance,
+        "role": machine.plan.role,
+        "ipv4": machine.ipv4,
+        "ipv6": machine.ipv6,
+    }
+
+
+def _sites(plan: ZonePlan) -> list[dict[str, str]]:
+    return [
+        {"host": site.host, "tenant": site.tenant, "instance": instance.name, "mode": site.mode.value}
+        for instance in plan.instances
+        for site in instance.sites
+    ]

@@ -1,0 +1,63 @@
+"""The edge: one HAProxy Machine at each place, each serving all sites of its Instances."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from hdinfra.clouds.cloud import Ground, MachineHandle, PolicyHandle
+from hdinfra.components.ground import declare_machine, resolved
+from hdinfra.components.instance import SharedInstance
+from hdinfra.components.zone import Zone
+from hdinfra.model.plan import EdgePlan
+from hdinfra.model.policies import load_balancer_policy
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyEdgeArgs:
+    """`plan` is the Zone plan's `edge`; None, for a spec without one, declares no Machine."""
+
+    zone: Zone
+    plan: EdgePlan | None
+    instances: Sequence[SharedInstance]
+
+
+class ProxyEdge(pulumi.ComponentResource):
+    """What users' requests meet first. Its policies follow those of the Instances, so that it never sends too early."""
+
+    machines: Mapping[str, MachineHandle]
+    policies: tuple[PolicyHandle, ...]
+    urls: tuple[str, ...]
+
+    def __init__(self, name: str, args: ProxyEdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("hdinfra:index:ProxyEdge", name, None, opts)
+        plans = args.plan.machines if args.plan else ()
+        places = args.zone.places
+        self.machines = {plan.name: declare_machine(plan, places[plan.place].ground, self) for plan in plans}
+        document = _document(args.instances)
+        after = [policy.resource for instance in args.instances for policy in instance.policies]
+        self.policies = tuple(
+            self._policy(machine, document, places[machine.plan.place].ground, after)
+            for machine in self.machines.values()
+        )
+        self.urls = tuple(f"http://{plan.publish.address}:{plan.publish.port}" for plan in plans if plan.publish)
+        self.register_outputs({"urls": list(self.urls)})
+
+    def _policy(
+        self,
+        machine: MachineHandle,
+        document: pulumi.Output[dict[str, Any]],
+        ground: Ground,
+        after: Sequence[pulumi.Resource],
+    ) -> PolicyHandle:
+        return ground.cloud.policy(machine, document, ground.options(self, after))
+
+
+def _document(instances: Sequence[SharedInstance]) -> pulumi.Output[dict[str, Any]]:
+    known = pulumi.Output.all(**{instance.plan.name: resolved(instance.machines) for instance in instances})
+    return known.apply(
+        lambda addresses: load_balancer_policy(
+            [(instance.plan, addresses[instance.plan.name]) for instance in instances]
+        ).model_dump(mode="json")
+    )

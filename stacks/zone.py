@@ -1,0 +1,71 @@
+"""The program of a stack that is a Zone: its spec and what is held go in, the whole Zone is declared."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+import hdinfra as hd
+from hdinfra.model.held import Held
+from hdinfra.model.held_file import dump_held, load_held, newest
+
+
+def run(spec_file: Path, lock_file: Path) -> None:
+    """Declare the spec's Zone. A refused spec registers nothing, and the stack keeps the outputs it has."""
+    deployed = deployed_outputs()
+    # A program that ends early would leave a stack without outputs, and so without what it holds.
+    for name, value in deployed.items():
+        pulumi.export(name, value)
+    try:
+        plan = hd.planned(hd.load_spec(spec_file), held_now(lock_file, deployed))
+    except hd.RefusedError as refused:
+        raise pulumi.RunError(f"{spec_file.name} is refused; nothing was changed.\n{refused}") from refused
+    keep(plan.held, lock_file)
+    pulumi.export("held", plan.held.model_dump(mode="json"))
+    pulumi.export("status", hd.status_of(hd.declare(plan)))
+
+
+def deployed_outputs() -> Mapping[str, Any]:
+    """This stack's outputs as they are deployed now; empty on the first run."""
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name})
+    outputs: Mapping[str, Any] = answer.value["outputs"]
+    return outputs
+
+
+def held_now(lock_file: Path, deployed: Mapping[str, Any]) -> Held:
+    """What is held: the lock file's, unless something newer is deployed; then a heal is not undone by an old file."""
+    in_file = load_held(lock_file)
+    in_stack = Held.model_validate(deployed["held"]) if deployed.get("held") else None
+    held = newest(in_file, in_stack)
+    if in_file is not None and held != in_file:
+        pulumi.log.info(
+            f"{lock_file.name} (serial {in_file.serial}) is older than what is deployed (serial {held.serial}): "
+            "the deployed decisions are taken"
+        )
+    return held
+
+
+def keep(held: Held, lock_file: Path) -> None:
+    """Write the lock file where it says something else; a preview only tells."""
+    text = dump_held(held)
+    if pulumi.runtime.is_dry_run() or (lock_file.exists() and lock_file.read_text() == text):
+        return
+    write_atomically(lock_file, text)
+    pulumi.log.info(f"{lock_file.name} was updated (serial {held.serial}): commit it with the spec")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Whole or not at all: a lock file cut short by a full disk would be worse than an old one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+            os.fchmod(file.fileno(), 0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

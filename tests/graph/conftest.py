@@ -1,0 +1,14 @@
+"""One recorded Zone for the questions that are asked of all of it."""
+
+import pytest
+
+import hdinfra as hd
+from hdinfra.testing import Graph, Recorder
+from tests.graph.specs import plan_of
+
+
+@pytest.fixture(scope="session")
+def local_zone() -> Graph:
+    """Everything that stacks/local.yaml declares."""
+    plan = plan_of()
+    return Recorder(config={"hdinfra:namespace": "hd-test"})(lambda: hd.declare(plan))

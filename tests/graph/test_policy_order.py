@@ -1,0 +1,64 @@
+"""Decision 3: policies follow one another from the origins outwards; Machines wait for nobody."""
+
+import hdinfra as hd
+from hdinfra.testing import Graph, Recorder
+from tests.graph.specs import plan_of, without_edge
+
+EDGE_POLICIES = ("east-edge-policy", "west-edge-policy")
+WAF_POLICIES = ("a-web-1-policy", "b-web-1-policy")
+LAB_POLICIES = ("lab-acme-shop-policy", "lab-globex-blog-policy")
+
+
+def test_edges_are_told_last(local_zone: Graph) -> None:
+    for name in EDGE_POLICIES:
+        assert local_zone.named(name).depends_on >= set(WAF_POLICIES)
+    for name in WAF_POLICIES:
+        assert local_zone.named(name).depends_on >= set(LAB_POLICIES)
+        assert local_zone.named(name).depends_on.isdisjoint(EDGE_POLICIES)
+
+
+def test_no_machine_waits_for_another(local_zone: Graph) -> None:
+    machines = local_zone.of_type("hdlocal:index:Machine")
+    names = {machine.name for machine in machines} | {f"{machine.name}-policy" for machine in machines}
+    assert all(machine.depends_on.isdisjoint(names) for machine in machines)
+
+
+def test_wafs_believe_the_edges_and_only_them(local_zone: Graph) -> None:
+    edges = {
+        at[family]
+        for place in ("east-edge", "west-edge")
+        for at in local_zone.named(place).inputs["networks"]
+        for family in ("ipv4", "ipv6")
+    }
+    for name in WAF_POLICIES:
+        assert set(local_zone.named(name).inputs["document"]["edges"]) == edges
+
+
+def test_edges_send_to_the_wafs_public_addresses(local_zone: Graph) -> None:
+    wan = {name: local_zone.named(name).inputs["networks"][0] for name in ("a-web-1", "b-web-1")}
+    for name in EDGE_POLICIES:
+        (instance,) = local_zone.named(name).inputs["document"]["instances"]
+        found = {b["name"]: (b["cluster"], b["ipv4"], b["ipv6"]) for b in instance["backends"]}
+        assert found == {machine: (machine.partition("-")[0], at["ipv4"], at["ipv6"]) for machine, at in wan.items()}
+
+
+def test_a_sites_origins_are_both_addresses_of_its_lab_machine(local_zone: Graph) -> None:
+    wan = local_zone.named("lab-acme-shop").inputs["networks"][0]
+    sites = local_zone.named("a-web-1-policy").inputs["document"]["sites"]
+    (shop,) = [site for site in sites if site["host"] == "shop.acme.test"]
+    assert {origin["address"] for origin in shop["origins"]} == {wan["ipv4"], wan["ipv6"]}
+
+
+def test_lab_origins_answer_for_their_own_sites(local_zone: Graph) -> None:
+    hosts = {name: local_zone.named(name).inputs["document"]["hosts"] for name in LAB_POLICIES}
+    assert hosts == {
+        "lab-acme-shop-policy": ["shop.acme.test"],
+        "lab-globex-blog-policy": ["blog.globex.test"],
+    }
+
+
+def test_an_instance_without_an_edge_still_has_its_policy(record: Recorder) -> None:
+    plan = plan_of(without_edge())
+    graph = record(lambda: hd.declare(plan))
+    assert {policy.name for policy in graph.of_type("hdlocal:index:Policy")} == {*WAF_POLICIES, *LAB_POLICIES}
+    assert graph.named("a-web-1-policy").inputs["document"]["edges"] == []

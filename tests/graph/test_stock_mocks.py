@@ -1,0 +1,119 @@
+"""Every component under `pulumi.runtime.set_mocks`, as users have it in their own tests."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pulumi
+import pytest
+
+import hdinfra as hd
+from hdinfra.clouds.cloud import Scope
+from hdinfra.components.cluster import Cluster, ClusterArgs
+from hdinfra.components.lab import LabOrigins, LabOriginsArgs
+from hdinfra.components.place import Place, PlaceArgs
+from hdinfra.model.plan import ZonePlan
+from tests.graph.specs import plan_of
+
+SCOPE = Scope(project="project", stack="stack", namespace="ns", zone="local")
+
+
+class Echo(pulumi.runtime.Mocks):
+    """The usual mocks: inputs come back as outputs. What was asked for is kept: an empty run is no proof."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, object]]:
+        self.names.add(args.name)
+        return f"{args.name}-id", dict(args.inputs)
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, object], list[tuple[str, str]] | None]:
+        raise AssertionError(f"{args.token} was called: components look nothing up")
+
+
+Run = Callable[[Callable[[], object]], set[str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Runs a program under stock mocks and gives the names of what it registered."""
+    loops: list[asyncio.AbstractEventLoop] = []
+    new_event_loop = asyncio.new_event_loop
+
+    def remembered() -> asyncio.AbstractEventLoop:
+        loops.append(new_event_loop())
+        return loops[-1]
+
+    def under_mocks(program: Callable[[], object]) -> set[str]:
+        mocks = Echo()
+        pulumi.runtime.set_mocks(mocks)
+        pulumi.runtime.test(program)()
+        return mocks.names
+
+    # Stock mocks open a loop in each worker thread and close none.
+    monkeypatch.setattr(asyncio, "new_event_loop", remembered)
+    asyncio.set_event_loop(main := asyncio.new_event_loop())
+    yield under_mocks
+    main.run_until_complete(main.shutdown_default_executor())
+    for loop in loops:
+        loop.close()
+    pulumi.runtime.settings.reset_options()
+
+
+def web(zone: hd.Zone, plan: ZonePlan) -> hd.SharedInstance:
+    return hd.SharedInstance("web", hd.SharedInstanceArgs(zone=zone, plan=plan.instance("web")))
+
+
+def test_zone(run: Run) -> None:
+    plan = plan_of()
+    names = run(lambda: hd.Zone("local", hd.ZoneArgs(plan=plan)))
+    assert {"local", "wan", "a", "b", "east", "west", "lab", "lab-acme-shop"} <= names
+
+
+def test_cluster(run: Run) -> None:
+    plan = plan_of()
+    names = run(lambda: Cluster("a", ClusterArgs(plan.clusters[0], SCOPE, plan.instance("web").machines[:1])))
+    assert names == {"a", "a-provider", "a-network", "a-waf-image"}
+
+
+def test_place(run: Run) -> None:
+    plan = plan_of()
+    assert plan.edge is not None
+    machine = plan.edge.machines[0]
+    names = run(lambda: Place("east", PlaceArgs(machine, SCOPE)))
+    assert names == {"east", "east-provider", "east-load-balancer-image"}
+
+
+def test_lab_origins(run: Run) -> None:
+    plan = plan_of()
+    zone: list[hd.Zone] = []
+    names = run(lambda: zone.append(hd.Zone("local", hd.ZoneArgs(plan=plan))))
+    assert isinstance(zone[0].lab, LabOrigins)
+    assert LabOriginsArgs(plan.lab, SCOPE, plan.instances).wan is None
+    assert {"lab-acme-shop-policy", "lab-globex-blog-policy"} <= names
+
+
+def test_shared_instance(run: Run) -> None:
+    plan = plan_of()
+    names = run(lambda: web(hd.Zone("local", hd.ZoneArgs(plan=plan)), plan))
+    assert {"web", "a-web-1", "a-web-1-policy", "b-web-1", "b-web-1-policy"} <= names
+
+
+def test_proxy_edge(run: Run) -> None:
+    plan = plan_of()
+
+    def program() -> None:
+        zone = hd.Zone("local", hd.ZoneArgs(plan=plan))
+        hd.ProxyEdge("edge", hd.ProxyEdgeArgs(zone=zone, plan=plan.edge, instances=[web(zone, plan)]))
+
+    assert {"edge", "east-edge", "east-edge-policy", "west-edge", "west-edge-policy"} <= run(program)
+
+
+def test_declare_is_the_same_as_the_components_by_hand(run: Run) -> None:
+    plan = plan_of()
+
+    def by_hand() -> None:
+        zone = hd.Zone("local", hd.ZoneArgs(plan=plan))
+        hd.ProxyEdge("edge", hd.ProxyEdgeArgs(zone=zone, plan=plan.edge, instances=[web(zone, plan)]))
+
+    assert run(lambda: hd.declare(plan)) == run(by_hand)
