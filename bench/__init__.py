@@ -1,0 +1,1 @@
+"""Figures of the product beside the machine's own baseline: `python -m bench`."""

@@ -1,0 +1,131 @@
+"""A checkout of its own for a benchmark or a test: own folder, namespace, pool and ports, so that nothing meets."""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hdinfra.operate.containers import open_containers
+from hdinfra.operate.leftovers import remove_unknown
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+_LONGEST_SECONDS = 900
+# 10.(16 * n).0.0/12. A zone of the user's takes 64 by default, and engines themselves like 10.88; both are left alone.
+_POOLS = tuple(f"10.{second}.0.0/12" for second in (96, 112, 128, 144, 160, 176, 192, 208))
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project folder and how to run the command line in it."""
+
+    root: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    namespace: str = ""
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The spec as it is on disk."""
+        loaded: dict[str, Any] = yaml.safe_load((self.root / "stacks" / "local.yaml").read_text())
+        return loaded
+
+    def write_spec(self, spec: Mapping[str, Any]) -> None:
+        """Replace the spec."""
+        (self.root / "stacks" / "local.yaml").write_text(yaml.safe_dump(dict(spec), sort_keys=False))
+
+    @property
+    def urls(self) -> list[str]:
+        """Where the edges will answer."""
+        places = self.spec["edge"]["places"]
+        return [f"http://{place['publish']['address']}:{place['publish']['port']}" for place in places]
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the command line in a process group of its own."""
+        return subprocess.Popen(  # noqa: S603  our own arguments, no shell
+            [sys.executable, "-c", "from hdinfra.operate.cli import main; main()", *arguments],
+            cwd=self.root,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line to its end."""
+        process = self.start(*arguments)
+        try:
+            out, err = process.communicate(timeout=_LONGEST_SECONDS)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def must(self, *arguments: str) -> str:
+        """Run the command line, which must succeed; its standard output."""
+        done = self.run(*arguments)
+        if done.returncode != 0:
+            raise AssertionError(f"hdinfra {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
+        return done.stdout
+
+    def ask(self, *arguments: str) -> Any:
+        """The verb's `--json`."""
+        return json.loads(self.must(*arguments, "--json"))
+
+    def ask_whatever(self, *arguments: str) -> Any:
+        """The verb's JSON, also when it found that something is not well (exit 1)."""
+        done = self.run(*arguments)
+        if done.returncode not in (0, 1) or not done.stdout:
+            raise AssertionError(f"hdinfra {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
+        return json.loads(done.stdout)
+
+    def down(self) -> str:
+        """Take everything away, whatever state it is in. The namespace is written anew for the next `up`."""
+        told = self.run("down").stderr
+        remove_unknown(open_containers(), self.namespace, frozenset(), lambda _: None)
+        self.write_namespace()
+        return told
+
+    def write_namespace(self) -> None:
+        """The configuration as the first `up` would write it, with a namespace that the next run knows."""
+        path = self.root / "stacks" / "Pulumi.local.yaml"
+        path.write_text(yaml.safe_dump({"config": {"hdinfra:namespace": self.namespace}}))
+
+
+def make_project(root: Path, salt: str) -> Project:
+    """Copy what a stack needs into `root`; pool and ports come from the checkout, the salt and what is free."""
+    shutil.copy(CHECKOUT / "Pulumi.yaml", root)
+    shutil.copytree(CHECKOUT / "stacks", root / "stacks", ignore=shutil.ignore_patterns("Pulumi.*", "*.lock.yaml"))
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
+    number = int.from_bytes(hashlib.sha256(f"{CHECKOUT}/{salt}".encode()).digest()[:4])
+    environment = {**dict.fromkeys(os.environ.keys() - own.keys(), ""), "PULUMI_HOME": str(root / "home")}
+    project = Project(root, environment, f"hd-{number % 0x1000000:06x}")
+    # What a killed run of the same checkout left is found by the same name.
+    remove_unknown(open_containers(), project.namespace, frozenset(), lambda _: None)
+    project.write_namespace()
+    spec = project.spec
+    spec["network"] = {"ipv4": _POOLS[number % len(_POOLS)], "ipv6": f"fd{number % 256:02x}:{number >> 16:04x}:1::/48"}
+    for place, port in zip(spec["edge"]["places"], free_ports(len(spec["edge"]["places"])), strict=True):
+        place["publish"]["port"] = port
+    project.write_spec(spec)
+    return project
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on now."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]

@@ -1,0 +1,51 @@
+"""What goes wrong outside the user's spec, and how it is told.
+
+OperateError            exit 1: keeps its cause, says what is still running and what to try
+├── WorkspaceError      no project here, or no engine to drive it with
+├── EngineError         the Pulumi engine ended badly
+├── ContainersError     Docker or Podman cannot be reached or refused
+├── NotServingError     everything is declared, yet something does not answer
+└── InterruptedByUser   Ctrl-C, after the engine has ended cleanly: exit 130
+"""
+
+
+class OperateError(Exception):
+    """The world's failure. `running` says what is still there, `retry` what to type next."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, running: str = "", retry: str = "") -> None:
+        self.message, self.running, self.retry = message, running, retry
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        if self.__cause__ is not None:
+            lines.append(f"  cause: {self.__cause__}")
+        if self.running:
+            lines.append(f"  still running: {self.running}")
+        if self.retry:
+            lines.append(f"  try: {self.retry}")
+        return "\n".join(lines)
+
+
+class WorkspaceError(OperateError):
+    """No project here, or no engine to drive it with."""
+
+
+class EngineError(OperateError):
+    """The Pulumi engine ended badly; the message carries its own words."""
+
+
+class ContainersError(OperateError):
+    """Docker or Podman cannot be reached or refused."""
+
+
+class NotServingError(OperateError):
+    """Everything is declared, yet something does not answer."""
+
+
+class InterruptedByUser(OperateError):
+    """Ctrl-C, after the engine has ended cleanly."""
+
+    exit_code = 130

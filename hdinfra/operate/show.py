@@ -1,0 +1,188 @@
+"""Plans, status and drill reports for people, as tables; and as plain data for programs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hdinfra.machine.cloud_init import user_data_bytes
+from hdinfra.machine.roles import machine_of
+from hdinfra.model.plan import MachinePlan, ZonePlan
+from hdinfra.model.regions import load_catalogue
+from hdinfra.model.spec import Provider
+from hdinfra.operate.decide import Decision
+from hdinfra.operate.report import Report
+from hdinfra.operate.status import Declared
+
+Json = dict[str, Any]
+HOURS_PER_MONTH = 730  # 365 days of 24 hours in 12 months, as the providers bill
+
+
+@dataclass(frozen=True, slots=True)
+class UserData:
+    """How much of a provider's limit one role's user data takes, in bytes after gzip."""
+
+    role: str
+    provider: str
+    bytes: int
+    limit: int
+
+
+def user_data(plan: ZonePlan) -> tuple[UserData, ...]:
+    """Largest user data of every role at every provider of the plan."""
+    limits = load_catalogue().providers
+    largest: dict[tuple[str, str], int] = {}
+    for machine in _one_of_each(plan.machines):
+        key = (machine.role, machine.provider)
+        largest[key] = max(largest.get(key, 0), user_data_bytes(machine_of(plan.zone, machine)))
+    return tuple(
+        UserData(role, provider, size, limits[Provider(provider)].user_data_limit_bytes)
+        for (role, provider), size in sorted(largest.items())
+    )
+
+
+def monthly_price(plan: ZonePlan) -> float:
+    """What all machines cost in a month, in euro as in the sizes table."""
+    return round(sum(machine.size.price_per_hour for machine in plan.machines) * HOURS_PER_MONTH, 2)
+
+
+def plan_json(decision: Decision) -> Json:
+    """The whole plan as plain data."""
+    plan = decision.plan
+    return {
+        "zone": plan.zone,
+        "area": plan.area,
+        "serial": plan.held.serial,
+        "clusters": [
+            {
+                "name": cluster.name,
+                "provider": str(cluster.provider),
+                "region": cluster.region,
+                "operator": cluster.operator,
+                "ipv4": str(cluster.prefixes.ipv4),
+                "ipv6": str(cluster.prefixes.ipv6),
+            }
+            for cluster in plan.clusters
+        ],
+        "machines": [_machine_json(machine) for machine in plan.machines],
+        "sites": [
+            {"host": site.host, "tenant": site.tenant, "instance": instance.name, "mode": str(site.mode)}
+            for instance in plan.instances
+            for site in instance.sites
+        ],
+        "user_data": [
+            {"role": one.role, "provider": one.provider, "bytes": one.bytes, "limit": one.limit}
+            for one in user_data(plan)
+        ],
+        "monthly_price": monthly_price(plan),
+        "notes": list(decision.notes),
+    }
+
+
+def show_plan(decision: Decision, console: Console) -> None:
+    """Print the plan as tables."""
+    plan = decision.plan
+    console.print(f"zone [bold]{escape(plan.zone)}[/bold] in area {escape(plan.area)}, held serial {plan.held.serial}")
+    console.print(_table(("cluster", "provider", "region", "operator", "ipv4", "ipv6"), _cluster_rows(plan)))
+    machines = [_machine_json(machine) for machine in plan.machines]
+    console.print(_table(("machine", "role", "size", "private", "public", "published"), map(_machine_row, machines)))
+    console.print(_table(("role", "provider", "user data", "limit"), _user_data_rows(plan)))
+    console.print(f"about {monthly_price(plan):.2f} euro a month")
+    for note in decision.notes:
+        console.print(escape(note))
+
+
+def show_status(status: Json, not_well: Sequence[str], console: Console) -> None:
+    """Print what runs, and name what is not well."""
+    rows = [
+        (cluster["name"], cluster["operator"], machine["name"], machine["role"], _mark(machine["healthy"]))
+        for cluster in status["clusters"]
+        for machine in cluster["machines"]
+    ]
+    console.print(_table(("cluster", "operator", "machine", "role", "health"), rows))
+    for url in status["edge"]["urls"]:
+        console.print(f"edge {escape(url)}")
+    for site in status["sites"]:
+        console.print(f"site {escape(site['host'])} of {escape(site['tenant'])}, {site['mode']}")
+    for name in not_well:
+        console.print(f"[red]not serving:[/red] {escape(name)}")
+
+
+def show_report(report: Report, console: Console) -> None:
+    """Print a drill's figures and whether the promises held."""
+    ledger = report.ledger
+    rows = [
+        ("requests", f"{report.requests:,} ({report.gets:,} GETs)"),
+        ("failed GETs", f"{report.failed_gets:,}"),
+        ("failures", ", ".join(f"{kind}: {count}" for kind, count in report.failures.items()) or "none"),
+        ("answers", f"p50 {report.p50_seconds:.3f} s, p99 {report.p99_seconds:.3f} s"),
+        ("slowest answer", f"{report.slowest_seconds:.2f} s"),
+        ("edges' view right after", _seconds(report.view_right_seconds)),
+        ("serving again after", _seconds(report.back_seconds)),
+        ("numbered POSTs", f"{ledger.sent} sent, {ledger.acknowledged} acknowledged, {len(ledger.ran_twice)} twice"),
+        ("failed POSTs", f"{len(ledger.failed)}, of which {len(ledger.failed_but_ran)} ran all the same"),
+    ]
+    console.print(_table((f"{report.how} of {report.cluster}", "measured"), rows))
+    for broken in report.broken_promises:
+        console.print(f"[red]broken promise:[/red] {escape(broken)}")
+
+
+def curl_lines(known: Declared) -> list[str]:
+    """Lines to paste: every site through the first edge."""
+    return [f"curl -H 'Host: {host}' {known.edge_urls[0]}/" for host in known.hosts if known.edge_urls]
+
+
+def _one_of_each(machines: Iterable[MachinePlan]) -> list[MachinePlan]:
+    # Machines of one role differ in their identity alone, so the longest name has the largest user data.
+    by_role: dict[tuple[str, str], MachinePlan] = {}
+    for machine in sorted(machines, key=lambda one: (len(one.name + one.place), one.name)):
+        by_role[machine.role, machine.provider] = machine
+    return list(by_role.values())
+
+
+def _machine_json(machine: MachinePlan) -> Json:
+    return {
+        "name": machine.name,
+        "place": machine.place,
+        "role": machine.role,
+        "operator": machine.operator,
+        "size": machine.size.name,
+        "private": [str(machine.private.ipv4), str(machine.private.ipv6)] if machine.private else [],
+        "public": [str(machine.public.ipv4), str(machine.public.ipv6)] if machine.public else [],
+        "published": f"http://{machine.publish.address}:{machine.publish.port}" if machine.publish else None,
+    }
+
+
+def _machine_row(machine: Json) -> tuple[str, ...]:
+    addresses = ("\n".join(machine["private"]), "\n".join(machine["public"]))
+    return (machine["name"], machine["role"], machine["size"], *addresses, machine["published"] or "")
+
+
+def _cluster_rows(plan: ZonePlan) -> Iterable[tuple[str, ...]]:
+    for one in plan.clusters:
+        prefixes = (str(one.prefixes.ipv4), str(one.prefixes.ipv6))
+        yield (one.name, str(one.provider), one.region, one.operator, *prefixes)
+
+
+def _user_data_rows(plan: ZonePlan) -> Iterable[tuple[str, ...]]:
+    return ((one.role, one.provider, f"{one.bytes:,} B", f"{one.limit:,} B") for one in user_data(plan))
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold")  # an address cut short is no address
+    for row in rows:
+        table.add_row(*(cell if cell.startswith("[") else escape(cell) for cell in row))
+    return table
+
+
+def _mark(healthy: bool) -> str:
+    return "[green]well[/green]" if healthy else "[red]not well[/red]"
+
+
+def _seconds(value: float | None) -> str:
+    return "never" if value is None else f"{value:.1f} s"

@@ -1,0 +1,123 @@
+"""What runs, and whether it is well: the stack's outputs, compared with a look at every machine."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hdinfra.operate.containers import Containers, each
+from hdinfra.operate.engine import Deployed, Engine
+from hdinfra.operate.errors import WorkspaceError
+
+Json = dict[str, Any]
+_MACHINE_FIELDS = ("name", "container", "instance", "role", "ipv4", "ipv6")
+_CLUSTER_FIELDS = ("name", "provider", "region", "operator")
+_SITE_FIELDS = ("host", "tenant", "instance", "mode")
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The stack output `status`: what is declared, without a look at whether it lives."""
+
+    output: Mapping[str, Any]
+
+    @property
+    def clusters(self) -> Sequence[Mapping[str, Any]]:
+        """Every Cluster with its machines."""
+        return tuple(self.output["clusters"])
+
+    @property
+    def edge_containers(self) -> tuple[str, ...]:
+        """Containers of the edge's machines."""
+        return tuple(machine["container"] for machine in self.output["edge"].get("machines", ()))
+
+    @property
+    def lab_containers(self) -> tuple[str, ...]:
+        """Containers of the machines that play customers' web servers."""
+        return tuple(machine["container"] for machine in self.output.get("lab", ()))
+
+    @property
+    def edge_urls(self) -> tuple[str, ...]:
+        """Where the edge answers."""
+        return tuple(self.output["edge"]["urls"])
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every site's host."""
+        return tuple(site["host"] for site in self.output["sites"])
+
+    def machines_of(self, cluster: str) -> tuple[str, ...]:
+        """Containers of one Cluster; WorkspaceError names the Clusters there are."""
+        for each_cluster in self.clusters:
+            if each_cluster["name"] == cluster:
+                return tuple(machine["container"] for machine in each_cluster["machines"])
+        known = ", ".join(sorted(one["name"] for one in self.clusters))
+        raise WorkspaceError(f"There is no Cluster `{cluster}` in this stack.", retry=f"--cluster with one of: {known}")
+
+    def containers(self) -> Iterator[str]:
+        """Every machine's container."""
+        for cluster in self.clusters:
+            yield from (machine["container"] for machine in cluster["machines"])
+        yield from self.edge_containers
+        yield from self.lab_containers
+
+
+def declared(engine: Engine) -> Declared:
+    """Read the stack; WorkspaceError when nothing was deployed."""
+    return declared_of(engine.deployed(), engine.workspace.stack)
+
+
+def declared_of(deployed: Deployed | None, stack: str) -> Declared:
+    """The output `status` of a state that was read."""
+    if deployed is None or "status" not in deployed.outputs:
+        raise WorkspaceError(f"Stack `{stack}` is not up.", retry=f"hdinfra up --stack {stack}")
+    return Declared(deployed.outputs["status"])
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look: the zone with `healthy` filled in, and every container that does not serve, edge and lab included."""
+
+    zone: Json
+    unwell: tuple[str, ...]
+
+
+def look(known: Declared, containers: Containers) -> Seen:
+    """Look at every machine at once."""
+    names = sorted(set(known.containers()))
+    told = dict(zip(names, each(containers.hdctl_status, names), strict=True))
+    serving = {name: bool(status and status.get("serving")) for name, status in told.items()}
+    zone = {
+        "zone": known.output["zone"],
+        "clusters": [_cluster(cluster, serving) for cluster in known.clusters],
+        "edge": {"urls": list(known.edge_urls)},
+        "sites": [{key: site[key] for key in _SITE_FIELDS} for site in known.output["sites"]],
+    }
+    return Seen(zone, tuple(name for name in names if not serving[name]))
+
+
+def edge_servers(known: Declared, containers: Containers) -> list[list[Mapping[str, Any]] | None]:
+    """What every edge thinks of its servers; None for an edge that says nothing."""
+    told = each(containers.hdctl_status, known.edge_containers)
+    return [list(status["servers"]) if status and "servers" in status else None for status in told]
+
+
+def all_edges_see(known: Declared, containers: Containers, cluster: str, *, up: bool) -> bool:
+    """True when every edge sees that Cluster's servers as `up` says, and every other Cluster's up."""
+    views = edge_servers(known, containers)
+    return bool(views) and all(view is not None and _sees(view, cluster, up=up) for view in views)
+
+
+def _sees(view: Sequence[Mapping[str, Any]], cluster: str, *, up: bool) -> bool:
+    # An edge that sees everything down sees nothing; its view would be right of this Cluster by accident.
+    of_cluster = [server for server in view if server["cluster"] == cluster]
+    others = [server for server in view if server["cluster"] != cluster]
+    return bool(of_cluster) and all(one["up"] is up for one in of_cluster) and all(one["up"] for one in others)
+
+
+def _cluster(cluster: Mapping[str, Any], serving: Mapping[str, bool]) -> Json:
+    machines = [
+        {**{key: machine[key] for key in _MACHINE_FIELDS}, "healthy": serving[machine["container"]]}
+        for machine in cluster["machines"]
+    ]
+    healthy = all(machine["healthy"] for machine in machines)
+    return {**{key: cluster[key] for key in _CLUSTER_FIELDS}, "healthy": healthy, "machines": machines}

@@ -1,0 +1,116 @@
+"""Bring a stack up, or mend it: decide, clear what a killed run left, declare, and wait until it answers."""
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+import yaml
+
+from hdinfra.model.plan import ZonePlan
+from hdinfra.operate.containers import open_containers
+from hdinfra.operate.decide import Decision, decide, keep
+from hdinfra.operate.engine import Deployed, Engine, clear_dead_lock, judged
+from hdinfra.operate.errors import NotServingError
+from hdinfra.operate.leftovers import remove_unknown
+from hdinfra.operate.progress import Progress
+from hdinfra.operate.status import Declared, declared_of
+from hdinfra.operate.waiting import seconds_until
+from hdinfra.operate.workspace import NAMESPACE_KEY, Workspace, write_atomically
+
+_SERVING_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """How it ended: the plan as deployed, what the stack says, and what changed."""
+
+    plan: ZonePlan
+    known: Declared
+    changes: dict[str, int]
+
+
+def up(workspace: Workspace, progress: Progress) -> Up:
+    """The whole verb. Refusals are raised before the engine starts."""
+    decide(workspace, None)
+    engine = Engine(workspace)
+    workspace.prepare()
+    clear_dead_lock(engine, progress.say)
+    before = ready_stack(engine, progress.say)
+    decision = decide(workspace, before)
+    _announce(decision, workspace, progress.say)
+    _resolve_pending(engine, before, progress.say)
+    progress.say(f"declaring zone `{decision.plan.zone}` ({len(decision.plan.machines)} machines)")
+    run = engine.stream("up", "--refresh", "--skip-preview", on_event=progress.event)
+    judged(run, "up", workspace)
+    after = engine.deployed()
+    known = declared_of(after, workspace.stack)
+    _sweep(workspace, after, progress.say)
+    wait_until_serving(known, progress.say)
+    return Up(decision.plan, known, run.changes)
+
+
+def ready_stack(engine: Engine, say: Callable[[str], None]) -> Deployed | None:
+    """Make the stack and its namespace where they are missing; its state."""
+    deployed = engine.deployed()
+    if deployed is None:
+        _forget_foreign_salt(engine.workspace)
+        say(f"making stack `{engine.workspace.stack}` in {engine.workspace.backend}")
+        engine.demand("stack", "init", engine.workspace.stack, "--no-select")
+    if engine.workspace.namespace is None:
+        value = f"hd-{secrets.token_hex(3)}"
+        engine.demand("config", "set", NAMESPACE_KEY, value, "--stack", engine.workspace.stack)
+    return deployed
+
+
+def wait_until_serving(known: Declared, say: Callable[[str], None]) -> None:
+    """Every edge answers 200 on /healthz through its published port, or NotServingError."""
+    for url in known.edge_urls:
+        took = seconds_until(lambda at=url: _is_well(at), within=_SERVING_SECONDS)  # type: ignore[misc]
+        if took is None:
+            raise NotServingError(
+                f"All is declared, but the edge at {url} does not answer 200 on /healthz.",
+                running="every machine of the zone",
+                retry="hdinfra status, which names the machine that is not well",
+            )
+        say(f"{url} serves")
+
+
+def _is_well(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=2, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _announce(decision: Decision, workspace: Workspace, say: Callable[[str], None]) -> None:
+    for note in decision.notes:
+        say(note)
+    if keep(workspace, decision):
+        say(f"wrote {workspace.lock_file.relative_to(workspace.root)}")
+
+
+def _forget_foreign_salt(workspace: Workspace) -> None:
+    # A configuration that outlived its state was salted with a passphrase that is gone; the engine would refuse it.
+    if not workspace.config_file.exists():
+        return
+    config = yaml.safe_load(workspace.config_file.read_text()) or {}
+    if config.pop("encryptionsalt", None) is not None:
+        write_atomically(workspace.config_file, yaml.safe_dump(config))
+
+
+def _resolve_pending(engine: Engine, deployed: Deployed | None, say: Callable[[str], None]) -> None:
+    if deployed is None or not deployed.pending:
+        return
+    # The plugin adopts what it finds under a name by label, so a half-made machine is taken over by the next Create.
+    say(f"resolving {len(deployed.pending)} operations that a killed run had begun")
+    state = json.dumps(deployed.without_pending())
+    engine.demand("stack", "import", "--stack", engine.workspace.stack, "--force", given=state)
+
+
+def _sweep(workspace: Workspace, deployed: Deployed | None, say: Callable[[str], None]) -> None:
+    if deployed is None or workspace.namespace is None:
+        return
+    known = deployed.named("container") | deployed.named("networkName")
+    remove_unknown(open_containers(), workspace.namespace, known, say)

@@ -1,0 +1,109 @@
+"""A zone that runs: status tells the truth, `up` mends, and a new site disturbs nobody."""
+
+import json
+from typing import Any
+
+from bench.project import Project
+from hdinfra.operate.containers import Containers, open_containers, said
+from hdinfra.operate.waiting import seconds_until
+from tests.local.zone_fixtures import BLOG, SHOP, get
+
+CHECKSUMS = "find /etc/hdinfra /etc/nginx /etc/haproxy -type f -exec sha256sum {} + | sort -k2"
+
+
+def container_ids(zone: Project, containers: Containers) -> dict[str, str]:
+    """Every machine's container, by name."""
+    found = containers.client.containers.list(all=True, filters={"label": f"hdinfra.namespace={zone.namespace}"})
+    return {str(container.name): str(container.id) for container in found}
+
+
+def checksums(zone: Project, containers: Containers, machine: str) -> dict[str, str]:
+    """Files of a machine's policy and base, by path."""
+    told = said(containers.client.containers.get(f"{zone.namespace}-{machine}").exec_run(["sh", "-c", CHECKSUMS]))
+    return {path: digest for digest, _, path in (line.partition("  ") for line in told.splitlines())}
+
+
+def with_site(spec: dict[str, Any], tenant: str, host: str) -> dict[str, Any]:
+    """The spec with one more site of that tenant, at the tenant's own origin."""
+    for one in spec["instances"][0]["tenants"]:
+        if one["name"] == tenant:
+            one["sites"].append({**one["sites"][0], "host": host})
+    return spec
+
+
+def test_status_has_the_promised_shape(zone: Project) -> None:
+    status = zone.ask("status")
+    assert list(status) == ["zone", "clusters", "edge", "sites"]
+    assert [(c["name"], c["provider"], c["healthy"]) for c in status["clusters"]] == [
+        ("a", "local", True),
+        ("b", "local", True),
+    ]
+    machine = status["clusters"][0]["machines"][0]
+    assert list(machine) == ["name", "container", "instance", "role", "ipv4", "ipv6", "healthy"]
+    assert (machine["container"], machine["role"]) == (f"{zone.namespace}-a-web-1", "waf")
+    assert status["edge"] == {"urls": zone.urls}
+    assert {(s["host"], s["tenant"], s["instance"], s["mode"]) for s in status["sites"]} == {
+        (SHOP, "acme", "web", "MITIGATION"),
+        (BLOG, "globex", "web", "RECORD"),
+    }
+
+
+def test_up_without_a_change_changes_nothing(zone: Project) -> None:
+    containers = open_containers()
+    before = container_ids(zone, containers)
+    zone.must("up")
+    assert container_ids(zone, containers) == before
+
+
+def test_a_killed_machine_is_seen_and_up_heals_it(zone: Project) -> None:
+    containers = open_containers()
+    containers.client.containers.get(f"{zone.namespace}-a-web-1").kill("SIGKILL")
+    done = zone.run("status", "--json")
+    assert done.returncode == 1
+    assert [c["healthy"] for c in json.loads(done.stdout)["clusters"]] == [False, True]
+    assert all(get(url, SHOP).status_code == 200 for url in zone.urls)
+    zone.must("up")
+    assert zone.ask("status")["clusters"][0]["healthy"] is True
+
+
+def test_a_removed_machine_is_made_anew_at_its_old_addresses(zone: Project) -> None:
+    containers = open_containers()
+    before = zone.ask("status")["clusters"][1]["machines"]
+    containers.client.containers.get(f"{zone.namespace}-b-web-1").remove(force=True)
+    zone.must("up")
+    assert zone.ask("status")["clusters"][1]["machines"] == before
+
+
+def test_a_frozen_machine_is_thawed_by_up(zone: Project) -> None:
+    open_containers().client.containers.get(f"{zone.namespace}-b-web-1").pause()
+    zone.must("up")
+    assert zone.ask("status")["clusters"][1]["healthy"] is True
+
+
+def test_a_new_site_replaces_no_machine_and_touches_only_its_tenants_files(zone: Project) -> None:
+    containers, spec = open_containers(), zone.spec
+    machines, files = container_ids(zone, containers), checksums(zone, containers, "a-web-1")
+    assert files
+    try:
+        zone.write_spec(with_site(zone.spec, "acme", "new.acme.test"))
+        zone.must("up")
+        after = checksums(zone, containers, "a-web-1")
+        assert container_ids(zone, containers) == machines
+        changed = {path for path in files.keys() | after.keys() if files.get(path) != after.get(path)}
+        assert changed
+        assert {path for path in changed if "acme" not in path} == set()
+        assert all(get(url, "new.acme.test").status_code == 200 for url in zone.urls)
+    finally:
+        zone.write_spec(spec)
+        zone.must("up")
+    gone = seconds_until(lambda: get(zone.urls[0], "new.acme.test").status_code == 421, within=10)
+    assert gone is not None
+
+
+def test_what_nobody_knows_is_swept_by_up(zone: Project) -> None:
+    containers = open_containers()
+    image = containers.client.containers.get(f"{zone.namespace}-a-web-1").image
+    labels = {"hdinfra.namespace": zone.namespace}
+    containers.client.containers.create(image, name=f"{zone.namespace}-orphan", labels=labels)
+    zone.must("up")
+    assert f"{zone.namespace}-orphan" not in container_ids(zone, containers)
