@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -95,7 +96,7 @@ class Applier:
             if everything or any(map(service.reads, changed)):
                 service.activate(self._run, wanted.files)
         for service in wanted.services:
-            if not wait(lambda service=service: service.serving(wanted.files), wait_seconds):  # type: ignore[misc]
+            if not wait(partial(service.serving, wanted.files), wait_seconds):
                 raise ApplyError(f"{type(service).__name__} does not serve the policy after {wait_seconds:g} s")
         return changed
 

@@ -13,6 +13,7 @@ from hdinfra.operate.report import Answer
 
 _GIVE_UP_SECONDS = 30.0  # far over every promise: a slow answer is measured, not cut off
 _WARM_UP_SECONDS = 1.0
+_LONGEST_FAILURE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +107,15 @@ class Load:
                 group.create_task(self._request(client, target, number, begin + offset))
 
     async def _request(self, client: httpx.AsyncClient, target: Target, number: int | None, due: float) -> None:
+        late = time.monotonic() - due
         method, path = ("GET", "/") if number is None else ("POST", f"/ledger/{number}")
         try:
             response = await client.request(method, f"{target.url}{path}", headers={"Host": target.host})
             failure = None if response.is_success else f"status {response.status_code}"
         except httpx.HTTPError as error:
-            failure = type(error).__name__
+            failure = f"{type(error).__name__}: {error}"[:_LONGEST_FAILURE].rstrip(": ")
         took = time.monotonic() - due
-        self.answers.append(Answer(method, target.host, target.url, due, took, failure, number))
+        self.answers.append(Answer(method, target.host, target.url, due, took, failure, number, late))
 
 
 def read_ledger(targets: Sequence[Target]) -> dict[str, dict[int, int]]:

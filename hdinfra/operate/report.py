@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SLOWEST_SECONDS = 3.0  # docs/guide.md "What a drill promises": 2 s of server timeout, a check and a retry
+_CLIENT_IS_BUSY_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One request's fate. `seconds` counts from when it was due, so a client that falls behind hides nothing.
 
-    `failure` is None for the status that was hoped for; `number` is the ledger number of a POST.
+    `failure` is None for the status that was hoped for; `number` is the ledger number of a POST; `late` is the part of
+    `seconds` for which the client, not the zone, is to blame.
     """
 
     method: str
@@ -23,6 +25,7 @@ class Answer:
     seconds: float
     failure: str | None
     number: int | None = None
+    late: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Report:
     slowest_seconds: float = 0.0
     p50_seconds: float = 0.0
     p99_seconds: float = 0.0
+    client_late_p99_seconds: float = 0.0
     view_right_seconds: float | None = None
     back_seconds: float | None = None
     ledger: Ledger = Ledger()
@@ -68,12 +72,19 @@ class Report:
             (
                 self.slowest_seconds > self.slowest_allowed_seconds,
                 f"the slowest answer took {self.slowest_seconds:.2f} s; "
-                f"{self.slowest_allowed_seconds:.1f} s are allowed (--slowest)",
+                f"{self.slowest_allowed_seconds:.1f} s are allowed (--slowest)"
+                f"{self._clients_part}",
             ),
             (self.view_right_seconds is None, "the edges never saw that the Cluster was gone"),
             (self.back_seconds is None, "the Cluster did not come back"),
         )
         return tuple(text for broken, text in found if broken)
+
+    @property
+    def _clients_part(self) -> str:
+        if self.client_late_p99_seconds < _CLIENT_IS_BUSY_SECONDS:
+            return ""
+        return f"; this computer was too busy to send in time (p99 {self.client_late_p99_seconds:.2f} s late)"
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
@@ -132,6 +143,7 @@ def report_of(answers: Sequence[Answer], written: Mapping[str, Mapping[int, int]
         slowest_seconds=round(times[-1], 3) if times else 0.0,
         p50_seconds=round(percentile(times, 0.50), 4),
         p99_seconds=round(percentile(times, 0.99), 4),
+        client_late_p99_seconds=round(percentile(sorted(answer.late for answer in answers), 0.99), 4),
         view_right_seconds=setting.view_right_seconds,
         back_seconds=setting.back_seconds,
         ledger=ledger_of(answers, written),

@@ -119,6 +119,7 @@ def show_report(report: Report, console: Console) -> None:
         ("failed GETs", f"{report.failed_gets:,}"),
         ("failures", ", ".join(f"{kind}: {count}" for kind, count in report.failures.items()) or "none"),
         ("answers", f"p50 {report.p50_seconds:.3f} s, p99 {report.p99_seconds:.3f} s"),
+        ("sent late", f"p99 {report.client_late_p99_seconds:.3f} s"),
         ("slowest answer", f"{report.slowest_seconds:.2f} s"),
         ("edges' view right after", _seconds(report.view_right_seconds)),
         ("serving again after", _seconds(report.back_seconds)),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hdinfra.machine.cloud_init import IDENTITY_PATH, all_files, cloud_config, user_data_bytes
 from hdinfra.machine.firewall import ruleset
 from hdinfra.machine.roles import ROLES, machine_of
+from hdinfra.machine.sources import without_docstrings
 from tests.machine.debian import Debian, planned
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,30}[a-z0-9]", fullmatch=True)
@@ -81,3 +82,13 @@ def test_another_firewall_is_another_file() -> None:
     opened = replace(machine, firewall=replace(machine.firewall, public_tcp=(443,)))
     differing = {one.path for one, other in zip(all_files(machine), all_files(opened), strict=True) if one != other}
     assert differing == {"/etc/hdinfra/firewall.nft"}
+
+
+def test_docstrings_stay_behind_and_nothing_else_does() -> None:
+    source = (
+        '"""M."""\nX = """kept"""\n\ndef f() -> str:\n    """D.\n\n    More.\n    """\n    return "a"  # why\n'
+        '\nclass P:\n    """Only."""\n'
+    )
+    assert without_docstrings(source) == (
+        'X = """kept"""\n\ndef f() -> str:\n    return "a"  # why\n\nclass P:\n    """Only."""\n'
+    )

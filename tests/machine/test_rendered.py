@@ -141,3 +141,10 @@ def test_lab_origin_names_its_hosts() -> None:
     assert lab_origin.render(LabOriginPolicy(("b.test", "a.test"))) == {
         "/etc/hdinfra/policy/lab/hosts": "a.test\nb.test\n"
     }
+
+
+def test_names_too_long_for_a_file_are_cut_and_told_apart() -> None:
+    other = "z" + LONGEST[1:]
+    stems = {waf.file_stem(host) for host in (LONGEST, other, LONGEST[:-4] + "tesa")}
+    assert len(stems) == 3
+    assert max(len(f"{stem}.modsecurity.conf") for stem in stems) <= 255

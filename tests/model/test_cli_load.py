@@ -114,7 +114,7 @@ def test_failures_are_kept_with_their_kind() -> None:
     assert Counter(a.failure for a in load.answers) == {"status 503": 10}
     with Load([Target("http://127.0.0.1:1", "shop.acme.test")], Shape(20, 0.5, warm_up_seconds=0)) as refused:
         refused.join()
-    assert Counter(a.failure for a in refused.answers) == {"ConnectError": 10}
+    assert Counter(a.failure for a in refused.answers) == {"ConnectError: All connection attempts failed": 10}
 
 
 def test_leaving_early_stops_the_load() -> None:

@@ -77,3 +77,9 @@ def test_every_broken_promise_is_told(broken: Report, told: str) -> None:
 
 def test_failed_posts_alone_break_no_promise() -> None:
     assert replace(WELL, ledger=Ledger(sent=3, failed=(1, 2))).broken_promises == ()
+
+
+def test_a_busy_client_is_blamed_beside_the_zone() -> None:
+    slow = replace(WELL, slowest_seconds=5.0, client_late_p99_seconds=4.2)
+    assert "too busy to send in time (p99 4.20 s late)" in slow.broken_promises[0]
+    assert "too busy" not in replace(slow, client_late_p99_seconds=0.01).broken_promises[0]
