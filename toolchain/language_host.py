@@ -8,7 +8,6 @@ import os
 import runpy
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -112,16 +111,23 @@ def is_frozen(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith("<frozen ")
 
 
-def end_quietly(_signal: int, _frame: FrameType | None) -> None:
-    """The engine interrupts its plugins when it is done, also while a program hangs: no traceback, no delay."""
-    sys.stdout.flush()
-    os._exit(0)
+def ending() -> int:
+    """A descriptor that can be read as soon as we are told to end.
+
+    A handler alone would not do: it runs on the main thread only, so a signal that comes just before that thread
+    blocks waits with it. The interpreter writes to this pipe at once, whatever the threads are at.
+    """
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    return told
 
 
 def main() -> None:
     """Serve on a free loopback port and print it, as the engine expects."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end_quietly)
+    told = ending()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text stream wherever the engine starts us
     options = [("grpc.max_send_message_length", MESSAGE_BYTES), ("grpc.max_receive_message_length", MESSAGE_BYTES)]
     server = grpc.server(ThreadPoolExecutor(max_workers=8), options=options)
@@ -129,7 +135,9 @@ def main() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port)
-    threading.Event().wait()
+    os.read(told, 1)
+    # The engine interrupts its plugins when it is done, also while a program hangs: no traceback, no wait for threads.
+    os._exit(0)
 
 
 if __name__ == "__main__":
