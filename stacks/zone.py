@@ -11,21 +11,26 @@ import pulumi
 import hdinfra as hd
 from hdinfra.model.held import Held
 from hdinfra.model.held_file import dump_held, load_held, newest
+from hdinfra.model.plan import ZonePlan
 
 
 def run(spec_file: Path, lock_file: Path) -> None:
     """Declare the spec's Zone. A refused spec registers nothing, and the stack keeps the outputs it has."""
-    deployed = deployed_outputs()
-    # A program that ends early would leave a stack without outputs, and so without what it holds.
-    for name, value in deployed.items():
-        pulumi.export(name, value)
-    try:
-        plan = hd.planned(hd.load_spec(spec_file), held_now(lock_file, deployed))
-    except hd.RefusedError as refused:
-        raise pulumi.RunError(f"{spec_file.name} is refused; nothing was changed.\n{refused}") from refused
+    if not lock_file.exists():
+        # Most likely the first run: asking for outputs would already register the engine's own provider.
+        planned(spec_file, lock_file, {})
+    plan = planned(spec_file, lock_file, deployed_outputs())
     keep(plan.held, lock_file)
     pulumi.export("held", plan.held.model_dump(mode="json"))
     pulumi.export("status", hd.status_of(hd.declare(plan)))
+
+
+def planned(spec_file: Path, lock_file: Path, deployed: Mapping[str, Any]) -> ZonePlan:
+    """The plan, or every refusal as the program's last word, without a traceback."""
+    try:
+        return hd.planned(hd.load_spec(spec_file), held_now(lock_file, deployed))
+    except hd.RefusedError as refused:
+        raise pulumi.RunError(f"{spec_file.name} is refused; nothing was changed.\n{refused}") from refused
 
 
 def deployed_outputs() -> Mapping[str, Any]:

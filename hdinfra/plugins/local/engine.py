@@ -3,9 +3,9 @@
 import fcntl
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +21,7 @@ from hdinfra.plugins.kind import PluginError
 WORLD_FAILURES: tuple[type[BaseException], ...] = (DockerException, requests.RequestException, OSError)
 CALL_SECONDS = 120  # longest single answer: a start on a busy machine; exec and builds have deadlines of their own
 _PING_SECONDS = 5
+_CONNECTIONS = 64  # as many as the frame has threads
 _IDLE_SECONDS = 600
 _START_SECONDS = 20
 
@@ -38,20 +39,17 @@ class EngineFacts:
 
 
 class Engine:
-    """One container engine, found once; `client` is this thread's own connection."""
+    """One container engine, found once. Its client's connection pool serves all threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, service: subprocess.Popen[bytes] | None = None) -> None:
         self.url = url
-        self._local = threading.local()
+        self.service = service  # the Podman that we started, which ends by itself when idle
+        self.client = docker.DockerClient(base_url=url, timeout=CALL_SECONDS, max_pool_size=_CONNECTIONS)
         self._facts: EngineFacts | None = None
 
-    @property
-    def client(self) -> docker.DockerClient:
-        """A connection of this thread: requests' sessions are not made to be shared."""
-        if not hasattr(self._local, "client"):
-            self._local.client = docker.DockerClient(base_url=self.url, timeout=CALL_SECONDS)
-        client: docker.DockerClient = self._local.client
-        return client
+    def close(self) -> None:
+        """Lets go of all connections."""
+        self.client.close()
 
     @property
     def facts(self) -> EngineFacts:
@@ -72,10 +70,10 @@ def find_engine() -> Engine:
         named = os.environ.get(variable)
         if named:
             return _named(variable, named)
-    for socket in _sockets():
-        if _answers(f"unix://{socket}"):
-            return Engine(f"unix://{socket}")
-    return Engine(_own_podman())
+    for path in _sockets():
+        if _answers(f"unix://{path}"):
+            return Engine(f"unix://{path}")
+    return _own_podman()
 
 
 def _named(variable: str, url: str) -> Engine:
@@ -98,6 +96,8 @@ def _sockets() -> Iterator[Path]:
 
 
 def _answers(url: str) -> bool:
+    if url.startswith("unix://") and not _listens(url.removeprefix("unix://")):
+        return False
     try:
         client = docker.DockerClient(base_url=url, timeout=_PING_SECONDS, version="1.41")
     except DockerException:
@@ -110,6 +110,13 @@ def _answers(url: str) -> bool:
         client.close()
 
 
+def _listens(path: str) -> bool:
+    # Asked apart, because docker-py leaks the socket of an attempt that fails.
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(_PING_SECONDS)
+        return peer.connect_ex(path) == 0
+
+
 def _own_socket() -> Path:
     if os.geteuid() == 0:
         return Path("/run/hdinfra/podman.sock")
@@ -118,7 +125,7 @@ def _own_socket() -> Path:
     return home / "podman.sock"
 
 
-def _own_podman() -> str:
+def _own_podman() -> Engine:
     podman = shutil.which("podman")
     if podman is None:
         raise EngineNotFound(
@@ -126,16 +133,15 @@ def _own_podman() -> str:
             "fix: install one (Debian, Ubuntu: `sudo apt-get install podman`; others: https://podman.io) and run "
             "again, or set DOCKER_HOST to the engine to use"
         )
-    socket = _own_socket()
-    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    url = f"unix://{socket}"
-    with file_lock(socket.with_suffix(".lock")):
-        if not _answers(url):
-            _start_podman(podman, url, socket.with_suffix(".log"))
-    return url
+    path = _own_socket()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    url = f"unix://{path}"
+    with file_lock(path.with_suffix(".lock")):
+        service = None if _answers(url) else _started_podman(podman, url, path.with_suffix(".log"))
+    return Engine(url, service)
 
 
-def _start_podman(podman: str, url: str, log: Path) -> None:
+def _started_podman(podman: str, url: str, log: Path) -> subprocess.Popen[bytes]:
     # crun refuses hybrid cgroup hosts; runc takes them.
     runtime = ["--runtime", "runc"] if _host_cgroup_version() == "1" and shutil.which("runc") else []
     argv = [podman, *runtime, "system", "service", f"--time={_IDLE_SECONDS}", url]
@@ -146,8 +152,10 @@ def _start_podman(podman: str, url: str, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if _answers(url):
-            return
+            return process
         time.sleep(0.1)
+    process.kill()
+    process.wait()
     raise EngineNotFound(
         f"`{' '.join(argv)}` did not answer within {_START_SECONDS} s; it said:\n"
         f"{log.read_text(errors='replace')[-2000:]}\n"
