@@ -110,7 +110,8 @@ def test_whole_numbers_come_back_whole_and_others_stay() -> None:
 
 
 def test_preview_keeps_unknowns_and_makes_nothing(toys: Driver, lamp: Lamp) -> None:
-    seen = toys.preview(TOKEN, "a", LIT | {"colour": UNKNOWN})
+    seen, secrets = toys.preview(TOKEN, "a", LIT | {"colour": UNKNOWN}, secrets=("where",))
+    assert secrets == {"where"}
     assert (seen["colour"], seen["lit"], seen["watts"]) == (UNKNOWN, UNKNOWN, 5)
     assert [deed for deed, _ in lamp.told] == ["preview"]
 

@@ -37,15 +37,6 @@ def wait_booted(container: Container, booted: Sequence[str], call: Call) -> None
     _ask_machine(container, booted)
 
 
-def broke_earlier(container: Container) -> bool:
-    """Whether this running machine's first boot has already failed, so that only a new one can mend it."""
-    try:
-        ran = run(container, ["cat", _RESULT])
-    except APIError:
-        return False
-    return ran.code == 0 and bool(cloud_init_errors(ran.out))
-
-
 def cloud_init_errors(result: str) -> list[str]:
     """What cloud-init could not do, in its words."""
     try:

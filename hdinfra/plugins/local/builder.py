@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
+import docker
 from docker.errors import ImageNotFound, NotFound
 from docker.models.containers import Container
 
@@ -19,6 +20,7 @@ from hdinfra.plugins.local.engine import WORLD_FAILURES, Engine, file_lock
 from hdinfra.plugins.local.limits import ulimits
 
 _PULL_SECONDS = 60
+_SILENCE_SECONDS = 15
 _DEBOOTSTRAP_SECONDS = 600
 _INSTALL_SECONDS = 900
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -69,13 +71,17 @@ def _base(engine: Engine, call: Call) -> str:
 def _pulled(engine: Engine, repository: str, tag: str, call: Call) -> bool:
     call.progress(f"pulling {repository}:{tag}")
     deadline = time.monotonic() + _PULL_SECONDS
+    # A registry that answers shows progress all the time; one that does not must not hold us up.
+    impatient = docker.DockerClient(base_url=engine.url, timeout=_SILENCE_SECONDS)
     try:
-        for _ in engine.client.api.pull(repository, tag=tag, stream=True):
+        for _ in impatient.api.pull(repository, tag=tag, stream=True):
             call.check_cancelled()
             if time.monotonic() > deadline:
                 return False
     except WORLD_FAILURES:
         return False
+    finally:
+        impatient.close()
     return image_exists(engine, f"{repository}:{tag}")
 
 

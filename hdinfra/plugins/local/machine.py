@@ -10,7 +10,7 @@ from requests import RequestException
 
 from hdinfra.plugins.kind import Call, Difference, InitFailedError, PluginError, Values
 from hdinfra.plugins.local import container as containers
-from hdinfra.plugins.local.boot import NotBootedError, broke_earlier, wait_booted
+from hdinfra.plugins.local.boot import NotBootedError, wait_booted
 from hdinfra.plugins.local.engine import Engine
 from hdinfra.plugins.local.inventory import discard
 from hdinfra.plugins.local.names import SPEC_LABEL, Ownership
@@ -130,7 +130,7 @@ class MachineKind:
                 f"fix: remove it (`docker rm -f {name}`) or choose another stack name"
             )
         same = found.labels.get(SPEC_LABEL) == containers.spec_hash(inputs)
-        if same and found.status in _REVIVABLE and not broke_earlier(found):
+        if same and found.status in _REVIVABLE:
             return found
         discard(found)
         return None
