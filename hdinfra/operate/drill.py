@@ -17,6 +17,7 @@ from hdinfra.operate.waiting import seconds_until
 
 _VIEW_SECONDS = 20.0
 _BACK_SECONDS = 120.0
+_WELL_SECONDS = 60.0  # neighbours of a machine that was just made anew may look for it at its old place for 45 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _ledger(zone: Zone) -> dict[str, dict[int, int]]:
 def _must_be_well(order: ClusterLoss, zone: Zone) -> None:
     if not zone.known.hosts or not zone.known.edge_urls:
         raise NotServingError("This zone has no sites or no edge, so there is nothing to load.")
-    if seconds_until(lambda: zone.sees(order.cluster, up=True), within=10) is None:
+    if seconds_until(lambda: zone.sees(order.cluster, up=True), within=_WELL_SECONDS) is None:
         raise NotServingError(
             f"An edge sees a server of `{order.cluster}` down already; a drill would prove nothing.",
             running="the whole zone",

@@ -40,7 +40,12 @@ class Progress:
         elif failed := event.get("resOpFailedEvent"):
             self._line("[red]x[/red]", failed["metadata"], f"did not {failed['metadata']['op']}")
         elif (told := event.get("diagnosticEvent")) and told.get("severity") in ("info", "warning"):
-            self.say(f"    {_without_colours(told['message'])}")
+            self._pass_on(_without_colours(told["message"]))
+
+    def _pass_on(self, text: str) -> None:
+        # PATH is where our plugins are meant to lie; the engine warns of it once for every provider.
+        if text and not text.startswith("using pulumi-resource-"):
+            self.say(f"    {text}")
 
     def _finished(self, metadata: Mapping[str, Any]) -> None:
         if metadata["op"] in _DONE and not metadata["type"].startswith(_QUIET_PACKAGES):

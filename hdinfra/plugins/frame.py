@@ -1,5 +1,4 @@
 """The one gRPC frame of our provider plugins: engine requests in, deeds of a Kind on plain values out."""
-# ruff: noqa: ARG002 - the signatures are those of the gRPC service
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,5 +1,4 @@
 """The gRPC frame of our provider plugins: secrets, unknowns, refusals, failures, Cancel and the process's end."""
-# ruff: noqa: ARG002 - the signatures are those of the protocols
 
 import json
 import os

@@ -1,5 +1,4 @@
 """The resource `hdlocal:index:Image`."""
-# ruff: noqa: ARG002 - the signatures are those of the Kind protocol
 
 from collections.abc import Iterable, Mapping
 from typing import ClassVar

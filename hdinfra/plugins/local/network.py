@@ -1,5 +1,4 @@
 """The resource `hdlocal:index:Network`."""
-# ruff: noqa: ARG002 - the signatures are those of the Kind protocol
 
 import hashlib
 import json
