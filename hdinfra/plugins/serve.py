@@ -20,6 +20,7 @@ _UNDO_SECONDS = 8  # the engine kills a plugin 10 s after SIGINT
 
 def serve(package: Package) -> int:
     """Serves until SIGINT, SIGTERM or the death of the engine that started us; work under way is undone first."""
+    engine = os.getppid()  # asked before the engine learns our port: from then on it may be killed at any time
     address = sys.argv[1] if len(sys.argv) > 1 else None
     log = EngineLog(address)
     frame = Frame(package, log)
@@ -32,16 +33,15 @@ def serve(package: Package) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     print(port, flush=True)
-    _wait_for_end(stop)
+    _wait_for_end(stop, engine)
     frame.cancelled.set()
     server.stop(_UNDO_SECONDS).wait()
     log.close()
     return 0
 
 
-def _wait_for_end(stop: threading.Event) -> None:
+def _wait_for_end(stop: threading.Event, engine: int) -> None:
     # An engine that was killed sends no signal, but leaves us to another parent.
-    parent = os.getppid()
     while not stop.wait(1):
-        if os.getppid() != parent:
+        if os.getppid() != engine:
             return
