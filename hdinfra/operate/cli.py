@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hdinfra.model.refusal import RefusedError
 from hdinfra.operate.errors import OperateError
-from hdinfra.operate.faults import How
+from hdinfra.operate.how import How
 from hdinfra.operate.progress import Progress
 from hdinfra.operate.report import SLOWEST_SECONDS
 from hdinfra.operate.workspace import Workspace, open_workspace
@@ -41,13 +41,13 @@ def plan(
     stack: Stack = "local",
     directory: Directory = None,
     as_json: AsJson = False,
-    rechoose: Annotated[bool, typer.Option("--rechoose", help="As if nothing were held.")] = False,
+    rechoose: Annotated[bool, typer.Option("--rechoose", help="Choose anew and write the lock file.")] = False,
 ) -> None:
-    """Show what would be deployed, with addresses, sizes and price; or every refusal. Changes nothing."""
+    """Show what would be deployed, with addresses, sizes and price; or every refusal. Changes no deployment."""
     from hdinfra.operate import decide, show  # noqa: PLC0415  --help stays fast
 
     workspace = open_workspace(directory, stack)
-    decision = decide.decide_anew(workspace) if rechoose else decide.decide(workspace, None)
+    decision = decide.rechoose(workspace) if rechoose else decide.decide(workspace, None)
     _give(as_json, show.plan_json(decision), lambda console: show.show_plan(decision, console))
 
 
@@ -137,6 +137,11 @@ def run(arguments: Sequence[str]) -> int:
     except OperateError as failed:
         typer.echo(str(failed), err=True)
         return failed.exit_code
+    except ModuleNotFoundError as missing:
+        if missing.name != "docker":
+            raise
+        typer.echo('Provider `local` needs the package `docker`.\nfix: pip install "hdinfra[local]"', err=True)
+        return 1
     return 0
 
 

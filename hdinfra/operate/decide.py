@@ -6,7 +6,8 @@ import hdinfra
 from hdinfra.model.held import Held
 from hdinfra.model.held_file import dump_held, load_held, newest
 from hdinfra.model.plan import ZonePlan
-from hdinfra.operate.engine import Deployed
+from hdinfra.model.planner import rechosen
+from hdinfra.operate.engine import Deployed, Engine
 from hdinfra.operate.workspace import Workspace, write_atomically
 
 
@@ -29,12 +30,16 @@ def decide(workspace: Workspace, deployed: Deployed | None) -> Decision:
     return Decision(hdinfra.planned(spec, held=held), notes)
 
 
-def decide_anew(workspace: Workspace) -> Decision:
-    """Plan as if nothing were held, for `plan --rechoose`; the serial goes on counting."""
-    spec = hdinfra.load_spec(workspace.spec_file)
-    in_file = load_held(workspace.lock_file) or Held()
-    plan = hdinfra.planned(spec, held=Held(serial=in_file.serial))
-    return Decision(plan, ("nothing held was taken into account",))
+def rechoose(workspace: Workspace) -> Decision:
+    """Choose Clusters and sizes anew and write the lock file; addresses and withdrawn Clusters stay held."""
+    deployed = _deployed_held(Engine(workspace).deployed() if workspace.config_file.exists() else None)
+    held = rechosen(newest(load_held(workspace.lock_file), deployed))
+    decision = Decision(
+        hdinfra.planned(hdinfra.load_spec(workspace.spec_file), held=held),
+        (f"chosen anew; `hdinfra up --stack {workspace.stack}` carries it out",),
+    )
+    keep(workspace, decision)
+    return decision
 
 
 def keep(workspace: Workspace, decision: Decision) -> bool:

@@ -9,7 +9,8 @@ import httpx
 
 from hdinfra.operate.containers import Containers
 from hdinfra.operate.errors import NotServingError
-from hdinfra.operate.faults import How, fault_of
+from hdinfra.operate.faults import fault_of
+from hdinfra.operate.how import How
 from hdinfra.operate.load import Load, Shape, Target, read_ledger
 from hdinfra.operate.report import Answer, Report, Setting, report_of
 from hdinfra.operate.status import Declared, all_edges_see

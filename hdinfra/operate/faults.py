@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from enum import StrEnum
 from typing import assert_never
 
 from docker.errors import APIError
@@ -10,6 +9,7 @@ from docker.models.containers import Container, ExecResult
 
 from hdinfra.operate.containers import Containers, each, said
 from hdinfra.operate.errors import ContainersError
+from hdinfra.operate.how import How
 
 Fault = Callable[[Containers, Sequence[str]], AbstractContextManager[None]]
 
@@ -27,14 +27,6 @@ table arp hdinfra_unplugged {
   chain out { type filter hook output priority -400; policy drop; }
 }
 """
-
-
-class How(StrEnum):
-    """What happens to the machines: SIGKILL, frozen (no RST), or their network cut."""
-
-    KILL = "kill"
-    FREEZE = "freeze"
-    UNPLUG = "unplug"
 
 
 def fault_of(how: How) -> Fault:

@@ -8,7 +8,8 @@ from docker.models.containers import ExecResult
 
 from hdinfra.operate.containers import Containers
 from hdinfra.operate.errors import ContainersError
-from hdinfra.operate.faults import How, fault_of, unplugged
+from hdinfra.operate.faults import fault_of, unplugged
+from hdinfra.operate.how import How
 from hdinfra.operate.status import Declared, all_edges_see, look
 
 

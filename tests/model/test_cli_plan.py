@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -120,18 +121,22 @@ def test_outside_a_project_exit_is_one(
     assert "Pulumi.yaml" in capsys.readouterr().err
 
 
-def test_what_is_held_stays_and_rechoose_forgets_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_held_stays_until_it_is_chosen_anew(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lock = project / "stacks" / "local.lock.yaml"
-    held = {"serial": 7, "slots": {"a-web-1": 77}}
-    lock.write_text(yaml.safe_dump(held))
+    held_web = {"clusters": ["a", "b"], "machines_per_cluster": 1, "size": "local-2g"}
+    lock.write_text(yaml.safe_dump({"serial": 7, "slots": {"a-web-1": 77}, "instances": {"web": held_web}}))
     assert cli.run(["plan", "--json"]) == 0
-    kept = json.loads(capsys.readouterr().out)
-    assert [m["private"][0].rpartition(".")[2] for m in kept["machines"] if m["name"] == "a-web-1"] == ["77"]
+    kept = _web_of(json.loads(capsys.readouterr().out))
+    assert (kept["size"], kept["private"][0].rpartition(".")[2]) == ("local-2g", "77")
     assert cli.run(["plan", "--json", "--rechoose"]) == 0
     anew = json.loads(capsys.readouterr().out)
-    assert [m["private"][0].rpartition(".")[2] for m in anew["machines"] if m["name"] == "a-web-1"] == ["10"]
-    assert anew["serial"] == 8
-    assert yaml.safe_load(lock.read_text()) == held
+    assert _web_of(anew)["size"] != "local-2g"
+    assert _web_of(anew)["private"] == kept["private"]
+    assert (anew["serial"], yaml.safe_load(lock.read_text())["serial"]) == (8, 8)
+
+
+def _web_of(plan: dict[str, Any]) -> dict[str, Any]:
+    return next(machine for machine in plan["machines"] if machine["name"] == "a-web-1")
 
 
 def test_env_prints_exports_of_absolute_paths(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,16 @@
 """`pulumi-resource-hdlocal`: the local cloud's provider plugin."""
 
 import sys
-
-from hdinfra.plugins.local.package import LocalCloud
-from hdinfra.plugins.serve import serve
+from importlib.util import find_spec
 
 
 def main() -> int:
     """Serves the plugin until the engine ends it."""
+    if find_spec("docker") is None:
+        sys.exit('the local cloud needs the package `docker`; fix: pip install "hdinfra[local]"')
+    from hdinfra.plugins.local.package import LocalCloud  # noqa: PLC0415  needs the extra
+    from hdinfra.plugins.serve import serve  # noqa: PLC0415
+
     return serve(LocalCloud())
 
 
