@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,7 +15,9 @@ from hdinfra.model.regions import load_catalogue
 from hdinfra.model.spec import Provider
 from hdinfra.operate.decide import Decision
 from hdinfra.operate.report import Report
-from hdinfra.operate.status import Declared
+
+if TYPE_CHECKING:  # a plan is shown without the extra that looking at machines needs
+    from hdinfra.operate.status import Declared
 
 Json = dict[str, Any]
 HOURS_PER_MONTH = 730  # 365 days of 24 hours in 12 months, as the providers bill
@@ -131,7 +133,7 @@ def show_report(report: Report, console: Console) -> None:
         console.print(f"[red]broken promise:[/red] {escape(broken)}")
 
 
-def curl_lines(known: Declared) -> list[str]:
+def curl_lines(known: "Declared") -> list[str]:
     """Lines to paste: every site through the first edge."""
     return [f"curl -H 'Host: {host}' {known.edge_urls[0]}/" for host in known.hosts if known.edge_urls]
 
