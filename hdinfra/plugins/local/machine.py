@@ -12,7 +12,7 @@ from hdinfra.plugins.local import container as containers
 from hdinfra.plugins.local.boot import NotBootedError, wait_booted
 from hdinfra.plugins.local.engine import Engine
 from hdinfra.plugins.local.inventory import discard
-from hdinfra.plugins.local.names import SPEC_LABEL, Ownership
+from hdinfra.plugins.local.names import OWN_LABELS, SPEC_LABEL, Ownership
 from hdinfra.plugins.shapes import Address, Failure, Many, Number, Record, Table, Text
 from hdinfra.plugins.values import UNKNOWN, holds_unknown
 
@@ -51,11 +51,11 @@ class MachineKind:
         self._owner = owner
 
     def check(self, inputs: Values) -> Iterable[Failure]:
-        """Labels of ours are ours alone."""
+        """The labels by which a machine is found again are the provider's alone."""
         labels = {} if inputs["labels"] is UNKNOWN else inputs["labels"]
-        reserved = sorted(name for name in labels if name.startswith("hdinfra."))
+        reserved = sorted(OWN_LABELS & labels.keys())
         return [
-            Failure(f"labels.{name}", "starts with `hdinfra.`, which is kept for the provider") for name in reserved
+            Failure(f"labels.{name}", "is set by the provider, which finds its machines by it") for name in reserved
         ]
 
     def preview(self, call: Call, inputs: Values, state: Values | None) -> Values:

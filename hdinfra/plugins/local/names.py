@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 LABEL = "hdinfra"
 SPEC_LABEL = f"{LABEL}.spec"
+OWN_LABELS = frozenset(f"{LABEL}.{name}" for name in ("project", "stack", "namespace", "region", "resource", "spec"))
+"""Labels by which things are found again; a program may set none of them."""
 
 
 @dataclass(frozen=True, slots=True)
