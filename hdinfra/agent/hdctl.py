@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from .haproxy import statistics
 from .paths import SYSCTLS
 from .policy import LoadBalancerPolicy, PolicyError
 
+_WATCH_SECONDS = 0.1
 _PARTS = ("hdinfra-firewall.service", "hdinfra-policy.service")
 
 
@@ -37,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="say which policy is in force and whether it serves, as JSON")
     status.add_argument("--check", action="store_true", help="print nothing; exit 0 only when serving")
     status.set_defaults(command=_status)
+    watch = commands.add_parser("watch", help="on a load balancer: print its view of every server whenever it changes")
+    watch.add_argument("--seconds", metavar="N", type=float, default=60, help="how long to watch (default 60)")
+    watch.set_defaults(command=_watch)
     restore = commands.add_parser("restore", help="at boot: make the files what the policy in force asks for")
     restore.set_defaults(command=_restore)
     booted = commands.add_parser("booted", help="exit 0 once the base system is up")
@@ -70,6 +75,21 @@ def _status(options: argparse.Namespace) -> int:
     if document and isinstance(document.policy, LoadBalancerPolicy):
         report["servers"] = _servers(document.policy)
     _print(report)
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    document = Applier(run).current()
+    if not document or not isinstance(document.policy, LoadBalancerPolicy):
+        print("hdctl: only a load balancer with a policy has servers to watch", file=sys.stderr)
+        return 1
+    seen, deadline = None, time.monotonic() + options.seconds
+    while time.monotonic() < deadline:
+        servers = _servers(document.policy)
+        if servers != seen:
+            seen = servers
+            print(json.dumps({"servers": servers}, sort_keys=True), flush=True)
+        time.sleep(_WATCH_SECONDS)
     return 0
 
 

@@ -12,6 +12,10 @@ SERVICES: tuple[Service, ...] = (FIREWALL, HAPROXY)
 _HOST = "req.hdr(host),field(1,:),lower"
 _HOSTS = f"{POLICY}/haproxy/hosts.map"
 _TIMEOUTS = f"{POLICY}/haproxy/timeouts.map"
+_SITE_TIMEOUT = f"{_HOST},map_str_int({_TIMEOUTS},2000)"
+_REPEATABLE = "acl repeatable method GET HEAD OPTIONS"
+# 500 is left out: it is the site's own answer, and would be the same elsewhere.
+_RETRIES = "retry-on conn-failure empty-response junk-response response-timeout 502 503 504"
 
 
 def render(policy: LoadBalancerPolicy) -> Mapping[str, str]:
@@ -34,6 +38,7 @@ def _configuration(policy: LoadBalancerPolicy) -> str:
     for instance in instances:
         _reading(haproxy, instance)
         _writing(haproxy, instance)
+        _blind(haproxy, instance)
     return haproxy.text()
 
 
@@ -53,16 +58,18 @@ def _frontend(haproxy: Haproxy, instances: list[EdgeInstance]) -> None:
         haproxy.put(f"http-request del-header {name}")
     haproxy.put("http-request set-header X-Forwarded-For %[src]")
     haproxy.put("http-request set-header X-Forwarded-Proto http")
-    haproxy.put("acl repeatable method GET HEAD OPTIONS")
+    haproxy.put(_REPEATABLE)
+    # When no machine passes its checks, the checks may be what is wrong (a starved host): asking beats refusing.
+    haproxy.put("acl blind var(txn.instance),concat(-read),nbsrv lt 1")
+    haproxy.put("use_backend %[var(txn.instance)]-blind if blind")
     haproxy.put("use_backend %[var(txn.instance)]-read if repeatable")
     haproxy.put("use_backend %[var(txn.instance)]-write if !repeatable")
 
 
 def _reading(haproxy: Haproxy, instance: EdgeInstance) -> None:
     haproxy.section("backend", f"{instance.name}-read")
-    # 500 is left out: it is the site's own answer, and would be the same elsewhere.
-    haproxy.put("retry-on conn-failure empty-response junk-response response-timeout 502 503 504")
-    haproxy.put(f"http-request set-timeout server {_HOST},map_str_int({_TIMEOUTS},2000)")
+    haproxy.put(_RETRIES)
+    haproxy.put(f"http-request set-timeout server {_SITE_TIMEOUT}")
     haproxy.put("timeout server 2s")
     haproxy.put("option httpchk")
     haproxy.put(f"http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host {HEALTH_HOST}")
@@ -80,6 +87,17 @@ def _writing(haproxy: Haproxy, instance: EdgeInstance) -> None:
     haproxy.put("http-reuse never")
     for name, target in _servers(instance):
         haproxy.put(f"server {name} {target} track {instance.name}-read/{name} on-marked-down shutdown-sessions")
+
+
+def _blind(haproxy: Haproxy, instance: EdgeInstance) -> None:
+    haproxy.section("backend", f"{instance.name}-blind")
+    haproxy.put(_RETRIES)
+    haproxy.put(_REPEATABLE)
+    haproxy.put("http-request disable-l7-retry if !repeatable")
+    haproxy.put(f"http-request set-timeout server {_SITE_TIMEOUT} if repeatable")
+    haproxy.put("http-reuse never")
+    for name, target in _servers(instance):
+        haproxy.put(f"server {name} {target}")
 
 
 def _servers(instance: EdgeInstance) -> list[tuple[str, str]]:

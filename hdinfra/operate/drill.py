@@ -13,8 +13,8 @@ from hdinfra.operate.faults import fault_of
 from hdinfra.operate.how import How
 from hdinfra.operate.load import Load, Shape, Target, read_ledger
 from hdinfra.operate.report import Answer, Report, Setting, report_of
-from hdinfra.operate.status import Declared, all_edges_see
-from hdinfra.operate.waiting import seconds_until
+from hdinfra.operate.status import Declared
+from hdinfra.operate.views import EdgeViews
 
 _VIEW_SECONDS = 20.0
 _BACK_SECONDS = 120.0
@@ -43,33 +43,34 @@ class Zone:
         """Every site through every edge address."""
         return [Target(url, host) for host in self.known.hosts for url in self.known.edge_urls]
 
-    def sees(self, cluster: str, *, up: bool) -> bool:
-        """True when every edge sees that Cluster as `up` says."""
-        return all_edges_see(self.known, self.containers, cluster, up=up)
+    def views(self) -> EdgeViews:
+        """What the edges think of their servers, watched while entered."""
+        return EdgeViews(self.containers, self.known.edge_containers)
 
 
 def run(order: ClusterLoss, zone: Zone, say: Callable[[str], None]) -> Report:
     """The whole drill. The Cluster is brought back also when it is interrupted."""
-    machines = zone.known.machines_of(order.cluster)
-    _must_be_well(order, zone)
-    say(f"loading {len(zone.targets())} site addresses with {order.rate} requests/s for {order.seconds:g} s")
-    with ExitStack() as healing:
-        answers, view = _under_load(order, zone, say, healing, machines)
+    zone.known.machines_of(order.cluster)  # an unknown Cluster is named before anything is loaded
+    _must_have_sites(zone)
+    with zone.views() as views, ExitStack() as healing:
+        _must_be_well(order, views)
+        say(f"loading {len(zone.targets())} site addresses with {order.rate} requests/s for {order.seconds:g} s")
+        answers, view = _under_load(order, zone, healing, lambda: _break(order, zone, say, healing, views))
         say(f"bringing `{order.cluster}` back")
         healing.close()
-        back = seconds_until(lambda: zone.sees(order.cluster, up=True), within=_BACK_SECONDS)
+        back = views.seconds_until(order.cluster, up=True, within=_BACK_SECONDS)
     setting = Setting(order.cluster, order.how, order.rate, order.seconds, order.slowest_allowed_seconds)
     return report_of(answers, _ledger(zone), replace(setting, view_right_seconds=view, back_seconds=back))
 
 
 def _under_load(
-    order: ClusterLoss, zone: Zone, say: Callable[[str], None], healing: ExitStack, machines: tuple[str, ...]
+    order: ClusterLoss, zone: Zone, healing: ExitStack, break_it: Callable[[], float | None]
 ) -> tuple[list[Answer], float | None]:
     # Numbers of two drills never meet: the ledger outlives them.
     shape = Shape(order.rate, order.seconds, first_number=time.time_ns() // 1_000_000 * 100_000)
     with Load(zone.targets(), shape) as load:
         try:
-            view = _break(order, zone, say, healing, machines)
+            view = break_it()
             load.join()
         except BaseException:
             healing.close()  # before the load ends: its last requests may hang on what is broken
@@ -78,13 +79,14 @@ def _under_load(
 
 
 def _break(
-    order: ClusterLoss, zone: Zone, say: Callable[[str], None], healing: ExitStack, machines: tuple[str, ...]
+    order: ClusterLoss, zone: Zone, say: Callable[[str], None], healing: ExitStack, views: EdgeViews
 ) -> float | None:
+    machines = zone.known.machines_of(order.cluster)
     time.sleep(order.seconds / 2)
     say(f"{order.how} of `{order.cluster}`: {', '.join(machines)}")
     begin = time.monotonic()
     healing.enter_context(fault_of(order.how)(zone.containers, machines))
-    seen = seconds_until(lambda: zone.sees(order.cluster, up=False), within=_VIEW_SECONDS)
+    seen = views.seconds_until(order.cluster, up=False, within=_VIEW_SECONDS)
     view = None if seen is None else round(time.monotonic() - begin, 3)
     say("the edges never saw it" if view is None else f"every edge's view was right after {view:.1f} s")
     return view
@@ -101,10 +103,13 @@ def _ledger(zone: Zone) -> dict[str, dict[int, int]]:
         ) from unread
 
 
-def _must_be_well(order: ClusterLoss, zone: Zone) -> None:
+def _must_have_sites(zone: Zone) -> None:
     if not zone.known.hosts or not zone.known.edge_urls:
         raise NotServingError("This zone has no sites or no edge, so there is nothing to load.")
-    if seconds_until(lambda: zone.sees(order.cluster, up=True), within=_WELL_SECONDS) is None:
+
+
+def _must_be_well(order: ClusterLoss, views: EdgeViews) -> None:
+    if views.seconds_until(order.cluster, up=True, within=_WELL_SECONDS) is None:
         raise NotServingError(
             f"An edge sees a server of `{order.cluster}` down already; a drill would prove nothing.",
             running="the whole zone",

@@ -95,25 +95,6 @@ def look(known: Declared, containers: Containers) -> Seen:
     return Seen(zone, tuple(name for name in names if not serving[name]))
 
 
-def edge_servers(known: Declared, containers: Containers) -> list[list[Mapping[str, Any]] | None]:
-    """What every edge thinks of its servers; None for an edge that says nothing."""
-    told = each(containers.hdctl_status, known.edge_containers)
-    return [list(status["servers"]) if status and "servers" in status else None for status in told]
-
-
-def all_edges_see(known: Declared, containers: Containers, cluster: str, *, up: bool) -> bool:
-    """True when every edge sees that Cluster's servers as `up` says, and every other Cluster's up."""
-    views = edge_servers(known, containers)
-    return bool(views) and all(view is not None and _sees(view, cluster, up=up) for view in views)
-
-
-def _sees(view: Sequence[Mapping[str, Any]], cluster: str, *, up: bool) -> bool:
-    # An edge that sees everything down sees nothing; its view would be right of this Cluster by accident.
-    of_cluster = [server for server in view if server["cluster"] == cluster]
-    others = [server for server in view if server["cluster"] != cluster]
-    return bool(of_cluster) and all(one["up"] is up for one in of_cluster) and all(one["up"] for one in others)
-
-
 def _cluster(cluster: Mapping[str, Any], serving: Mapping[str, bool]) -> Json:
     machines = [
         {**{key: machine[key] for key in _MACHINE_FIELDS}, "healthy": serving[machine["container"]]}

@@ -1,16 +1,21 @@
 """A fault always heals: after a crash inside, after Ctrl-C, and when breaking itself broke midway."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from docker.errors import NotFound
 from docker.models.containers import ExecResult
 
 from hdinfra.operate.containers import Containers
 from hdinfra.operate.errors import ContainersError
 from hdinfra.operate.faults import fault_of, unplugged
 from hdinfra.operate.how import How
-from hdinfra.operate.status import Declared, all_edges_see, look
+from hdinfra.operate.status import Declared, look
+from hdinfra.operate.views import EdgeViews
 
 
 @dataclass
@@ -135,20 +140,24 @@ def test_nothing_to_break_is_no_drill(names: list[str]) -> None:
         pass
 
 
-@dataclass
-class StandInViews:
-    """Edges whose views are given."""
+def stand_in_edges(views: Mapping[str, object]) -> Containers:
+    """Edges whose `hdctl watch` says what is given, cut in two to be awkward; None is an edge that is not there."""
 
-    views: dict[str, dict[str, object] | None]
+    def get(edge: str) -> object:
+        view = views[edge]
+        if view is None:
+            raise NotFound(edge)
+        line = f"{json.dumps({'servers': view})}\n".encode()
+        output = iter([line[:7], line[7:]])
+        return SimpleNamespace(exec_run=lambda *_, **__: SimpleNamespace(output=output))
 
-    def hdctl_status(self, name: str) -> dict[str, object] | None:
-        """The view of that machine."""
-        return self.views[name]
+    client = SimpleNamespace(containers=SimpleNamespace(get=get))
+    return cast(Containers, SimpleNamespace(client=client))
 
 
-def servers(**up: bool) -> dict[str, object]:
+def servers(**up: bool) -> list[dict[str, object]]:
     """An edge's view: Cluster to whether its servers are up."""
-    return {"serving": True, "servers": [{"cluster": cluster, "up": state} for cluster, state in up.items()]}
+    return [{"cluster": cluster, "up": state} for cluster, state in up.items()]
 
 
 @pytest.mark.parametrize(
@@ -162,11 +171,20 @@ def servers(**up: bool) -> dict[str, object]:
     ],
 )
 def test_the_view_is_right_only_when_every_edge_sees_exactly_the_loss(
-    east: dict[str, object], west: dict[str, object] | None, expected: bool
+    east: object, west: object, expected: bool
 ) -> None:
-    known = Declared({"edge": {"urls": [], "machines": [{"container": "east"}, {"container": "west"}]}})
-    views = cast(Containers, StandInViews({"east": east, "west": west}))
-    assert all_edges_see(known, views, "a", up=False) is expected
+    with EdgeViews(stand_in_edges({"east": east, "west": west}), ("east", "west")) as views:
+        assert (views.seconds_until("a", up=False, within=0.5) is not None) is expected
+
+
+def test_without_edges_no_view_is_right() -> None:
+    with EdgeViews(stand_in_edges({}), ()) as views:
+        assert views.seconds_until("a", up=False, within=0.1) is None
+
+
+def stand_in_machines(told: Mapping[str, object]) -> Containers:
+    """Machines whose `hdctl status` says what is given."""
+    return cast(Containers, SimpleNamespace(hdctl_status=told.__getitem__))
 
 
 def test_status_has_exactly_the_promised_shape_and_names_the_unwell() -> None:
@@ -185,7 +203,7 @@ def test_status_has_exactly_the_promised_shape_and_names_the_unwell() -> None:
         }
     )
     views = {"hd-a-web-1": {"serving": True}, "hd-b-web-1": None, "hd-east-edge": {"serving": False}}
-    seen = look(known, cast(Containers, StandInViews({**views, "hd-lab-shop": {"serving": True}})))
+    seen = look(known, stand_in_machines({**views, "hd-lab-shop": {"serving": True}}))
     assert seen.unwell == ("hd-b-web-1", "hd-east-edge")
     assert list(seen.zone) == ["zone", "clusters", "edge", "sites"]
     assert [(c["name"], c["healthy"]) for c in seen.zone["clusters"]] == [("a", True), ("b", False)]
