@@ -1,7 +1,7 @@
 """The web application firewall: nginx with libmodsecurity, and HAProxy between it and the origins."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 from .firewall import elements
@@ -114,18 +114,26 @@ def _origin(haproxy: Haproxy, site: WafSite) -> None:
     haproxy.put(f"default_backend {key}-write")
     haproxy.section("backend", f"{key}-read")
     haproxy.put(f"timeout server {site.response_timeout_seconds}s")
-    haproxy.put("retry-on", "conn-failure", "empty-response", "junk-response", "response-timeout")
+    # A slow origin is asked again by the edge alone: two places that repeat would multiply its load.
+    haproxy.put("retry-on", "conn-failure", "empty-response", "junk-response")
     haproxy.put("option", "httpchk")
     path, host = quoted(site.health_path), quoted(site.host)
     haproxy.put(f"http-check send meth GET uri {path} ver HTTP/1.1 hdr Host {host}")
-    for number, origin in enumerate(site.origins):
-        haproxy.put(f"server origin{number} {_endpoint(origin.address, origin.port)} check inter 2s fall 2 rise 2")
+    _servers(haproxy, site, lambda _: "check inter 2s fall 2 rise 2 observe layer4 error-limit 5 on-error mark-down")
     haproxy.section("backend", f"{key}-write")
     haproxy.put("retry-on", "conn-failure")
     haproxy.put("http-reuse", "never")
-    for number, origin in enumerate(site.origins):
-        target = _endpoint(origin.address, origin.port)
-        haproxy.put(f"server origin{number} {target} track {key}-read/origin{number}")
+    _servers(haproxy, site, lambda server: f"track {key}-read/{server}")
+
+
+def _servers(haproxy: Haproxy, site: WafSite, health: Callable[[str], str]) -> None:
+    targets = [_endpoint(origin.address, origin.port) for origin in site.origins]
+    for number, target in enumerate(targets):
+        haproxy.put(f"server origin{number} {target} {health(f'origin{number}')}")
+    # Unchecked and used only when no origin passes its checks: then the checks may be what is wrong.
+    haproxy.put("option", "allbackups")
+    for number, target in enumerate(targets):
+        haproxy.put(f"server blind{number} {target} backup")
 
 
 def _endpoint(address: Address, port: int) -> str:
