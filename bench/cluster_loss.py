@@ -6,7 +6,7 @@ from bench.figure import Figure
 from bench.project import Project
 from bench.talk import say
 from hdinfra.operate.containers import open_containers, said
-from hdinfra.operate.faults import How
+from hdinfra.operate.how import How
 from hdinfra.operate.report import SLOWEST_SECONDS
 
 _MIB = 1024 * 1024

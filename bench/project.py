@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from hdinfra.operate.leftovers import remove_unknown
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 _LONGEST_SECONDS = 900
-# 10.(16 * n).0.0/12. A zone of the user's takes 64 by default, and engines themselves like 10.88; both are left alone.
-_POOLS = tuple(f"10.{second}.0.0/12" for second in (96, 112, 128, 144, 160, 176, 192, 208))
+# Away from a zone of the user's (64 by default), Podman's own networks (88 on) and the plugin's tests (96 to 207).
+_POOLS = tuple(f"10.{second}.0.0/12" for second in (16, 32, 48, 208, 224, 240))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +116,22 @@ def make_project(root: Path, salt: str) -> Project:
     remove_unknown(open_containers(), project.namespace, frozenset(), lambda _: None)
     project.write_namespace()
     spec = project.spec
-    spec["network"] = {"ipv4": _POOLS[number % len(_POOLS)], "ipv6": f"fd{number % 256:02x}:{number >> 16:04x}:1::/48"}
+    spec["network"] = {"ipv4": _free_pool(number), "ipv6": f"fd{number % 256:02x}:{number >> 16:04x}:1::/48"}
     for place, port in zip(spec["edge"]["places"], free_ports(len(spec["edge"]["places"])), strict=True):
         place["publish"]["port"] = port
     project.write_spec(spec)
     return project
+
+
+def _free_pool(first: int) -> str:
+    """A pool that no network of the engine touches, looked for from a place that differs between checkouts."""
+    configs = (network.attrs["IPAM"]["Config"] or () for network in open_containers().client.networks.list())
+    taken = [ip_network(one["Subnet"], strict=False) for config in configs for one in config if one.get("Subnet")]
+    for step in range(len(_POOLS)):
+        pool = _POOLS[(first + step) % len(_POOLS)]
+        if not any(used.version == 4 and used.overlaps(ip_network(pool)) for used in taken):
+            return pool
+    raise RuntimeError(f"every pool for tests is taken: {', '.join(_POOLS)}; remove the networks of older runs")
 
 
 def free_ports(count: int) -> list[int]:

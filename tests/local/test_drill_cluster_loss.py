@@ -4,10 +4,11 @@ import json
 import signal
 
 import pytest
+from docker.errors import APIError
 
 from bench.project import Project
-from hdinfra.operate.containers import open_containers
-from hdinfra.operate.faults import How
+from hdinfra.operate.containers import open_containers, said
+from hdinfra.operate.how import How
 from hdinfra.operate.waiting import seconds_until
 
 DRILL = ("drill", "cluster-loss", "--cluster", "a", "--rate", "100")
@@ -33,15 +34,21 @@ def test_an_interrupted_drill_heals(zone: Project, how: How) -> None:
 
     def is_broken() -> bool:
         container = containers.get(machine)
-        tables = container.exec_run(["nft", "list", "tables"]).output if containers.is_running(machine) else b"stopped"
-        return tables == b"stopped" or b"hdinfra_unplugged" in tables
+        if container is None or container.status != "running":
+            return True
+        try:
+            return "hdinfra_unplugged" in said(container.exec_run(["nft", "list", "tables"]))
+        except APIError:  # it was stopped between the two looks
+            return True
 
     drill = zone.start(*DRILL, "--seconds", "30", "--how", how)
     try:
-        assert seconds_until(is_broken, within=40) is not None
+        began = seconds_until(lambda: is_broken() or drill.poll() is not None, within=100)
+        assert began is not None
+        assert drill.poll() is None, drill.communicate()[1]
         drill.send_signal(signal.SIGINT)
-        drill.communicate(timeout=120)
-        assert drill.returncode == 130
+        told = drill.communicate(timeout=120)[1]
+        assert drill.returncode == 130, told
         assert not is_broken()
     finally:
         drill.kill()

@@ -7,7 +7,7 @@ import pytest
 
 from bench.project import Project
 from hdinfra.operate.containers import open_containers, said
-from tests.local.zone_fixtures import BLOG, SHOP, get
+from tests.local.zone_visitors import BLOG, SHOP, get
 
 ATTACKS = ({"q": "<script>alert(1)</script>"}, {"id": "1' OR '1'='1"})
 EDGES = (0, 1)

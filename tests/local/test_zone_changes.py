@@ -1,12 +1,13 @@
 """A zone that runs: status tells the truth, `up` mends, and a new site disturbs nobody."""
 
+import copy
 import json
 from typing import Any
 
 from bench.project import Project
 from hdinfra.operate.containers import Containers, open_containers, said
 from hdinfra.operate.waiting import seconds_until
-from tests.local.zone_fixtures import BLOG, SHOP, get
+from tests.local.zone_visitors import BLOG, SHOP, get
 
 CHECKSUMS = "find /etc/hdinfra /etc/nginx /etc/haproxy -type f -exec sha256sum {} + | sort -k2"
 
@@ -27,7 +28,7 @@ def with_site(spec: dict[str, Any], tenant: str, host: str) -> dict[str, Any]:
     """The spec with one more site of that tenant, at the tenant's own origin."""
     for one in spec["instances"][0]["tenants"]:
         if one["name"] == tenant:
-            one["sites"].append({**one["sites"][0], "host": host})
+            one["sites"].append({**copy.deepcopy(one["sites"][0]), "host": host})
     return spec
 
 

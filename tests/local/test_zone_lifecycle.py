@@ -9,7 +9,7 @@ import psutil
 from bench.project import Project
 from hdinfra.operate.containers import open_containers
 from hdinfra.operate.waiting import seconds_until
-from tests.local.zone_fixtures import SHOP, get
+from tests.local.zone_visitors import SHOP, get
 
 
 def owned(project: Project) -> list[str]:

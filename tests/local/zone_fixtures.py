@@ -3,12 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bench.project import Project, make_project
-
-SHOP, BLOG = "shop.acme.test", "blog.globex.test"
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +34,3 @@ def worker(request: pytest.FixtureRequest) -> str:
     """This process among parallel ones."""
     name: str = getattr(request.config, "workerinput", {}).get("workerid", "alone")
     return name
-
-
-def get(url: str, host: str, path: str = "/", **params: str) -> httpx.Response:
-    """One GET of a site through an edge."""
-    return httpx.get(f"{url}{path}", headers={"Host": host}, params=params, timeout=10, trust_env=False)

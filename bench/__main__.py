@@ -1,0 +1,89 @@
+"""`python -m bench [--only NAME] [--pairs N]`: measure, print, and keep in docs/benchmarks.json and .md."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench import cluster_loss, plan_scale, warm_up
+from bench.figure import Figure, write
+from bench.project import CHECKOUT, Project, make_project
+from bench.talk import say
+
+Measure = Callable[[int], Iterable[Figure]]
+
+
+@contextmanager
+def zone() -> Iterator[Project]:
+    """A zone of the benchmark's own, taken down afterwards."""
+    with TemporaryDirectory(prefix="hdinfra-bench-") as folder:
+        project = make_project(Path(folder), "bench")
+        try:
+            say("bringing a zone up")
+            project.must("up")
+            yield project
+        finally:
+            project.down()
+
+
+def drills(_: int) -> Iterable[Figure]:
+    """Drills run once: their base is thousands of requests."""
+    with zone() as project:
+        yield from cluster_loss.measure_drills(project)
+
+
+def memory(_: int) -> Iterable[Figure]:
+    """All machines of a zone that serves."""
+    with zone() as project:
+        yield from cluster_loss.measure_memory(project)
+
+
+def warm(pairs: int) -> Iterable[Figure]:
+    """The first `up`, which fills the caches, is not measured."""
+    with zone() as project:
+        yield from warm_up.measure_warm(project, pairs)
+
+
+def no_change(pairs: int) -> Iterable[Figure]:
+    """Nothing to do, and how long it takes to find that out."""
+    with zone() as project:
+        yield from warm_up.measure_no_change(project, pairs)
+
+
+def plans(_: int) -> Iterable[Figure]:
+    """A thousand Instances in twenty Clusters."""
+    for row in plan_scale.figures(1000):
+        value, baseline, goal = (float(row[key]) for key in ("value", "baseline", "goal"))
+        yield Figure(str(row["name"]), value, str(row["unit"]), goal, baseline)
+
+
+MEASURES: Mapping[str, Measure] = {
+    "plan-scale": plans,
+    "memory": memory,
+    "cluster-loss": drills,
+    "no-change": no_change,
+    "warm-up": warm,
+}
+
+
+def main() -> int:
+    """Exit 1 when a goal is not reached."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", action="append", choices=sorted(MEASURES), help="measure this one; repeatable")
+    parser.add_argument("--pairs", type=int, default=3, help="pairs of which the median counts (default 3)")
+    options = parser.parse_args()
+    reached = True
+    for name in options.only or MEASURES:
+        say(f"measuring {name}")
+        figures = list(MEASURES[name](options.pairs))
+        write(figures, CHECKOUT / "docs")
+        for figure in figures:
+            print(f"{figure.name}: {figure.as_json()}")
+        reached = reached and all(figure.reached for figure in figures)
+    return 0 if reached else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
