@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from ipaddress import IPv4Address
 from typing import Any
 
 from docker.errors import APIError, NotFound
@@ -152,14 +153,20 @@ def _environment(engine: Engine) -> dict[str, str]:
 
 
 def _endpoint(engine: Engine, place: Values) -> dict[str, Any]:
-    api = engine.client.api
-    endpoint: dict[str, Any] = api.create_endpoint_config(ipv4_address=place["ipv4"], ipv6_address=place["ipv6"])
+    endpoint: dict[str, Any] = engine.client.api.create_endpoint_config(**_addresses(place))
     return endpoint
 
 
 def _connect(engine: Engine, container: Container, place: Values) -> None:
     network = engine.client.networks.get(place["network"])
-    network.connect(container, ipv4_address=place["ipv4"], ipv6_address=place["ipv6"])
+    network.connect(container, **_addresses(place))
+
+
+def _addresses(place: Values) -> dict[str, Any]:
+    # Neighbours remember a MAC for up to 45 s: a machine that comes back with another would stay unreached that long.
+    # 02:42 and the IPv4 address is what Docker itself gave for years; Podman rolls dice.
+    mac = ":".join(f"{octet:02x}" for octet in (0x02, 0x42, *IPv4Address(place["ipv4"]).packed))
+    return {"ipv4_address": place["ipv4"], "ipv6_address": place["ipv6"], "mac_address": mac}
 
 
 def _busy(name: str, ports: list[Values], said: str) -> str:
