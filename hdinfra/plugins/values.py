@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from google.protobuf import json_format, struct_pb2
-from pulumi.runtime import rpc
 
 Value: TypeAlias = Any
 """None, bool, int, float, str, list, dict with string keys, or UNKNOWN."""
 
-_SIGNATURE: Final = rpc._special_sig_key
-_SECRET: Final = rpc._special_secret_sig
+# The engine's own marks (sdk/go/common/resource/sig), written out: importing the SDK costs each plugin half a second.
+SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
+SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  a mark, no secret
+UNKNOWN_TEXT: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 class Unknown:
@@ -36,7 +37,7 @@ def wrap(values: Mapping[str, Value], secrets: Iterable[str] = ()) -> struct_pb2
     struct = struct_pb2.Struct()
     for name, value in values.items():
         wired = _wired(value)
-        struct.update({name: {_SIGNATURE: _SECRET, "value": wired} if name in hidden else wired})
+        struct.update({name: {SIGNATURE: SECRET, "value": wired} if name in hidden else wired})
     return struct
 
 
@@ -56,7 +57,7 @@ def holds_unknown(value: Value) -> bool:
 def _holds_secret(value: Value) -> bool:
     match value:
         case dict():
-            return value.get(_SIGNATURE) == _SECRET or any(map(_holds_secret, value.values()))
+            return value.get(SIGNATURE) == SECRET or any(map(_holds_secret, value.values()))
         case list():
             return any(map(_holds_secret, value))
         case _:
@@ -65,7 +66,7 @@ def _holds_secret(value: Value) -> bool:
 
 def _plain(value: Value) -> Value:
     match value:
-        case dict() if value.get(_SIGNATURE) == _SECRET:
+        case dict() if value.get(SIGNATURE) == SECRET:
             return _plain(value.get("value"))
         case dict():
             return {name: _plain(item) for name, item in value.items()}
@@ -73,7 +74,7 @@ def _plain(value: Value) -> Value:
             return [_plain(item) for item in value]
         case float() if value.is_integer():  # the wire knows doubles only
             return int(value)
-        case rpc.UNKNOWN:
+        case str() if value == UNKNOWN_TEXT:
             return UNKNOWN
         case _:
             return value
@@ -82,7 +83,7 @@ def _plain(value: Value) -> Value:
 def _wired(value: Value) -> Value:
     match value:
         case Unknown():
-            return rpc.UNKNOWN
+            return UNKNOWN_TEXT
         case Mapping():
             return {name: _wired(item) for name, item in value.items()}
         case list() | tuple():

@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 import grpc
 import pytest
 from google.protobuf import empty_pb2
+from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from hdinfra.plugins.kind import Call, Difference, InitFailedError, Kind, PluginError, Values
 from hdinfra.plugins.shapes import Address, Document, Failure, Many, Number, Record, Table, Text, failures
-from hdinfra.plugins.values import UNKNOWN, unwrap, wrap
+from hdinfra.plugins.values import SECRET, SIGNATURE, UNKNOWN, UNKNOWN_TEXT, unwrap, wrap
 from tests.local.hdlocal_fixtures import Driver, Fault, driven
 
 TOKEN = "toy:index:Lamp"
@@ -272,3 +273,17 @@ def test_plugin_ends_when_its_engine_was_killed() -> None:
             os.kill(plugin, signal.SIGKILL)
         ended.join()
     assert not alive
+
+
+def test_the_marks_are_the_engines_own() -> None:
+    assert (rpc._special_sig_key, rpc._special_secret_sig, rpc.UNKNOWN) == (SIGNATURE, SECRET, UNKNOWN_TEXT)
+
+
+def test_a_plugins_own_process_imports_the_messages_alone() -> None:
+    program = (
+        "import sys; from hdinfra.plugins.messages import leave_out_the_sdk; leave_out_the_sdk();"
+        "import hdinfra.plugins.serve;"
+        "print('pulumi.resource' in sys.modules, 'pulumi.runtime.settings' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "False False\n"
