@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import hdinfra as hd
 from hdinfra.model.held import Held
 from hdinfra.model.held_file import dump_held, load_held, newest
 from hdinfra.model.plan import ZonePlan
+
+_READS = 20
+_AGAIN_SECONDS = 0.2
 
 
 def run(spec_file: Path, lock_file: Path) -> None:
@@ -36,6 +40,18 @@ def planned(spec_file: Path, lock_file: Path, deployed: Mapping[str, Any]) -> Zo
 def deployed_outputs() -> Mapping[str, Any]:
     """This stack's outputs as they are deployed now; empty on the first run."""
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    for _ in range(_READS - 1):
+        try:
+            return _outputs_of(name)
+        except Exception as failed:  # the SDK raises nothing narrower
+            # A file backend is read while this very run writes it; a moment later the file is whole.
+            if "failed to load checkpoint" not in str(failed):
+                raise
+            time.sleep(_AGAIN_SECONDS)
+    return _outputs_of(name)
+
+
+def _outputs_of(name: str) -> Mapping[str, Any]:
     answer = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name})
     outputs: Mapping[str, Any] = answer.value["outputs"]
     return outputs
