@@ -21,9 +21,17 @@ from hdinfra.plugins.kind import PluginError
 WORLD_FAILURES: tuple[type[BaseException], ...] = (DockerException, requests.RequestException, OSError)
 CALL_SECONDS = 120  # longest single answer: a start on a busy machine; exec and builds have deadlines of their own
 _PING_SECONDS = 5
+_OLDEST_API = "1.41"  # Docker 20.10, and what Podman 4 speaks
+_CGROUPS = Path("/sys/fs/cgroup")
 _CONNECTIONS = 64  # as many as the frame has threads
 _IDLE_SECONDS = 600
 _START_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Pong:
+    api_version: str
+    podman: bool
 
 
 class EngineNotFound(PluginError):
@@ -44,7 +52,13 @@ class Engine:
     def __init__(self, url: str, service: subprocess.Popen[bytes] | None = None) -> None:
         self.url = url
         self.service = service  # the Podman that we started, which ends by itself when idle
-        self.client = docker.DockerClient(base_url=url, timeout=CALL_SECONDS, max_pool_size=_CONNECTIONS)
+        pong = _ping(url)
+        if pong is None:
+            raise EngineNotFound(f"the container engine `{url}` does not answer.\nfix: start it")
+        self.client = docker.DockerClient(
+            base_url=url, timeout=CALL_SECONDS, max_pool_size=_CONNECTIONS, version=pong.api_version
+        )
+        self._podman = pong.podman
         self._facts: EngineFacts | None = None
 
     def close(self) -> None:
@@ -55,10 +69,14 @@ class Engine:
     def facts(self) -> EngineFacts:
         """Asked once."""
         if self._facts is None:
-            components = self.client.version().get("Components") or [{}]
-            cgroup = str(self.client.info().get("CgroupVersion") or _host_cgroup_version())
-            self._facts = EngineFacts(podman="Podman" in components[0].get("Name", ""), cgroup_v1=cgroup == "1")
+            self._facts = EngineFacts(podman=self._podman, cgroup_v1=self._cgroup_version() == "1")
         return self._facts
+
+    def _cgroup_version(self) -> str:
+        # A local engine shares our kernel; to be asked costs Podman a seventh of a second, and every plugin asks.
+        if self.url.startswith("unix://") and _CGROUPS.is_dir():
+            return _host_cgroup_version()
+        return str(self.client.info().get("CgroupVersion") or "2")
 
 
 def find_engine() -> Engine:
@@ -96,18 +114,25 @@ def _sockets() -> Iterator[Path]:
 
 
 def _answers(url: str) -> bool:
+    return _ping(url) is not None
+
+
+def _ping(url: str) -> _Pong | None:
+    """The cheapest question there is; its headers tell what `version` would take Podman a quarter of a second."""
     if url.startswith("unix://") and not _listens(url.removeprefix("unix://")):
-        return False
+        return None
     try:
-        client = docker.DockerClient(base_url=url, timeout=_PING_SECONDS, version="1.41")
+        client = docker.APIClient(base_url=url, timeout=_PING_SECONDS, version=_OLDEST_API)
     except DockerException:
-        return False
+        return None
     try:
-        return bool(client.ping())
+        answer = client.get(f"{client.base_url}/_ping", timeout=_PING_SECONDS)
+        answer.raise_for_status()
     except WORLD_FAILURES:
-        return False
+        return None
     finally:
         client.close()
+    return _Pong(answer.headers.get("Api-Version", _OLDEST_API), "Libpod-API-Version" in answer.headers)
 
 
 def _listens(path: str) -> bool:
@@ -164,7 +189,7 @@ def _started_podman(podman: str, url: str, log: Path) -> subprocess.Popen[bytes]
 
 
 def _host_cgroup_version() -> str:
-    return "2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "1"
+    return "2" if (_CGROUPS / "cgroup.controllers").exists() else "1"
 
 
 @contextmanager
