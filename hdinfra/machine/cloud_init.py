@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import lru_cache
 
 import yaml
 
@@ -42,15 +43,11 @@ _Dumper.add_representer(_Literal, _represent)
 
 def cloud_config(machine: Machine) -> str:
     """The cloud-config text; encoding it (plain, gzip, base64) is the provider adapter's."""
-    config: dict[str, object] = {
-        # Nobody logs in: no default user, and of cloud-init's modules only those with work here (no host keys).
-        "users": [],
-        **_MODULES,
-        **_quiet_boot(machine.units),
-        "write_files": [_entry(file) for file in (_identity(machine.identity), *all_files(machine))],
-        "runcmd": [["/usr/lib/hdinfra/boot.sh"]],
-    }
-    return "#cloud-config\n" + yaml.dump(config, Dumper=_Dumper, sort_keys=False, width=4096)
+    # Nobody logs in: no default user, and of cloud-init's modules only those with work here (no host keys).
+    head = {"users": [], **_MODULES, **_quiet_boot(machine.units)}
+    entries = map(_entry, (_identity(machine.identity), *all_files(machine)))
+    tail = {"runcmd": [["/usr/lib/hdinfra/boot.sh"]]}
+    return "".join(("#cloud-config\n", _yaml(head), "write_files:\n", *entries, _yaml(tail)))
 
 
 def user_data_bytes(machine: Machine) -> int:
@@ -93,13 +90,20 @@ def _unit_file(unit: Unit) -> File:
     return File(f"/etc/systemd/system/{unit.name}.d/50-hdinfra.conf", unit.drop_in or "")
 
 
-def _entry(file: File) -> dict[str, str]:
-    return {
+@lru_cache(maxsize=256)  # the Machines of a role share all files but one, and writing YAML is slow
+def _entry(file: File) -> str:
+    entry = {
         "path": file.path,
         "permissions": f"{file.mode:04o}",
         "owner": f"{file.owner}:{file.group}",
         "content": _Literal(file.content),
     }
+    return _yaml([entry])
+
+
+def _yaml(part: object) -> str:
+    text: str = yaml.dump(part, Dumper=_Dumper, sort_keys=False, width=4096)
+    return text.removesuffix("...\n")  # what YAML puts behind text that ends with blank lines; here more follows
 
 
 def _lines(lines: Iterable[str]) -> str:

@@ -30,6 +30,12 @@ def decide(workspace: Workspace, deployed: Deployed | None) -> Decision:
     return Decision(hdinfra.planned(spec, held=held), notes)
 
 
+def decide_again(workspace: Workspace, first: Decision, deployed: Deployed | None) -> Decision:
+    """Plan again with what is deployed, where that differs from what was decided without it."""
+    in_stack = _deployed_held(deployed)
+    return first if in_stack in (None, first.plan.held) else decide(workspace, deployed)
+
+
 def rechoose(workspace: Workspace) -> Decision:
     """Choose Clusters and sizes anew and write the lock file; addresses and withdrawn Clusters stay held."""
     deployed = _deployed_held(Engine(workspace).deployed() if workspace.config_file.exists() else None)

@@ -12,7 +12,7 @@ import yaml
 
 from hdinfra.model.plan import ZonePlan
 from hdinfra.operate.containers import open_containers
-from hdinfra.operate.decide import Decision, decide, keep
+from hdinfra.operate.decide import Decision, decide, decide_again, keep
 from hdinfra.operate.engine import Deployed, Engine, clear_dead_lock, judged
 from hdinfra.operate.errors import NotServingError
 from hdinfra.operate.leftovers import remove_unknown
@@ -35,18 +35,19 @@ class Up:
 
 def up(workspace: Workspace, progress: Progress) -> Up:
     """The whole verb. Refusals are raised before the engine starts."""
-    decide(workspace, None)
+    decision = decide(workspace, None)
     engine = Engine(workspace)
     workspace.prepare()
     clear_dead_lock(engine, progress.say)
     before = ready_stack(engine, progress.say)
-    decision = decide(workspace, before)
+    decision = decide_again(workspace, decision, before)
     _announce(decision, workspace, progress.say)
     _resolve_pending(engine, before, progress.say)
     progress.say(f"declaring zone `{decision.plan.zone}` ({len(decision.plan.machines)} machines)")
     run = engine.stream("up", "--refresh", "--skip-preview", on_event=progress.event)
     judged(run, "up", workspace)
-    after = engine.deployed()
+    # Where all stayed the same, so did the state: reading it again would cost as much as planning.
+    after = before if before is not None and run.changes.keys() <= {"same"} else engine.deployed()
     known = declared_of(after, workspace.stack)
     _sweep(workspace, after, progress.say)
     wait_until_serving(known, progress.say)
