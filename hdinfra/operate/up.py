@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
@@ -70,7 +71,7 @@ def ready_stack(engine: Engine, say: Callable[[str], None]) -> Deployed | None:
 def wait_until_serving(known: Declared, say: Callable[[str], None]) -> None:
     """Every edge answers 200 on /healthz through its published port, or NotServingError."""
     for url in known.edge_urls:
-        took = seconds_until(lambda at=url: _is_well(at), within=_SERVING_SECONDS)  # type: ignore[misc]
+        took = seconds_until(partial(_is_well, url), within=_SERVING_SECONDS)
         if took is None:
             raise NotServingError(
                 f"All is declared, but the edge at {url} does not answer 200 on /healthz.",
