@@ -56,6 +56,8 @@ def test_podmans_own_service_is_started_once(monkeypatch: pytest.MonkeyPatch, tm
         found.close()
     assert second.service is None
     assert first.service is not None
+    # The service outlives whoever started it, and their folder: without a folder it could start no container.
+    assert Path(f"/proc/{first.service.pid}/cwd").readlink() == Path("/")
     assert first.service.wait(timeout=30) == 0
 
 

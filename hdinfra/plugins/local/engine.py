@@ -171,8 +171,9 @@ def _started_podman(podman: str, url: str, log: Path) -> subprocess.Popen[bytes]
     runtime = ["--runtime", "runc"] if _host_cgroup_version() == "1" and shutil.which("runc") else []
     argv = [podman, *runtime, "system", "service", f"--time={_IDLE_SECONDS}", url]
     with log.open("wb") as talk:
+        # It outlives us and the folder that we stand in, and without a folder it can start nothing.
         process = subprocess.Popen(  # noqa: S603 - our own argument list
-            argv, stdin=subprocess.DEVNULL, stdout=talk, stderr=talk, start_new_session=True, close_fds=True
+            argv, cwd="/", stdin=subprocess.DEVNULL, stdout=talk, stderr=talk, start_new_session=True, close_fds=True
         )
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
