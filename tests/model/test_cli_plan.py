@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from hdinfra.operate import cli
+from hdinfra.operate.decide import decide, decide_again
+from hdinfra.operate.engine import Deployed
+from hdinfra.operate.workspace import open_workspace
 
 CHECKOUT = Path(__file__).parents[2]
 VERBS = (["plan"], ["up"], ["down"], ["status"], ["drill", "cluster-loss"], ["env"])
@@ -144,3 +147,20 @@ def test_env_prints_exports_of_absolute_paths(project: Path, capsys: pytest.Capt
     lines = capsys.readouterr().out.splitlines()
     assert all(line.startswith("export ") for line in lines)
     assert any(str(project / ".state" / "passphrase") in line for line in lines)
+
+
+def test_what_is_deployed_is_planned_with_unless_it_was_decided_already(project: Path) -> None:
+    workspace = open_workspace(project, "local")
+    first = decide(workspace, None)
+    same = first.plan.held.model_dump(mode="json")
+    newer = same | {"serial": 9, "slots": {**same["slots"], "a-web-1": 99}}
+    assert decide_again(workspace, first, None) is first
+    assert decide_again(workspace, first, _deployed(same)) is first
+    again = decide_again(workspace, first, _deployed(newer))
+    assert (again.plan.held.serial, again.plan.held.slots["a-web-1"]) == (9, 99)
+    assert "older than what is deployed" in again.notes[0]
+
+
+def _deployed(held: dict[str, Any]) -> Deployed:
+    stack = {"type": "pulumi:pulumi:Stack", "urn": "urn:pulumi:local::hdinfra::x::y", "outputs": {"held": held}}
+    return Deployed({"deployment": {"resources": [stack]}})
