@@ -5,7 +5,6 @@ from typing import Any
 
 import pulumi
 
-VERSION = "0.1.0"
 _TO_PYTHON = {
     "containerId": "container_id",
     "memoryMib": "memory_mib",
