@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import cluster_loss, plan_scale, warm_up
+from bench import cluster_loss, footprint, plan_scale, policy_path, warm_up
 from bench.figure import Figure, write
 from bench.project import CHECKOUT, Project, make_project
 from bench.talk import say
@@ -59,11 +59,26 @@ def plans(_: int) -> Iterable[Figure]:
         yield Figure(str(row["name"]), value, str(row["unit"]), goal, baseline)
 
 
+def policy(_: int) -> Iterable[Figure]:
+    """Twenty changes of which the median counts, and fifty under load."""
+    with policy_path.six_machines() as project:
+        yield from policy_path.measure_policy_path(project)
+
+
+def agents(_: int) -> Iterable[Figure]:
+    """Memory of hdsync and of an API machine, and its CPU under a hundred machines."""
+    with zone() as project:
+        yield from footprint.measure_footprint(project)
+        yield from footprint.measure_polling(project)
+
+
 MEASURES: Mapping[str, Measure] = {
     "plan-scale": plans,
     "memory": memory,
     "cluster-loss": drills,
     "no-change": no_change,
+    "policy-path": policy,
+    "agents": agents,
     "warm-up": warm,
 }
 

@@ -1,4 +1,7 @@
-"""The same machines without us: docker-py alone, everything at once. The baseline of `up`."""
+"""The same machines without us: docker-py alone, everything at once. The baseline of `up`.
+
+Without a control plane: API machines and the bundle store only boot, policies are handed over one by one.
+"""
 
 import io
 import resource
@@ -15,8 +18,9 @@ import httpx
 from docker.errors import NotFound
 from docker.models.containers import Container
 
+from hdinfra.machine.bundle import bundle_of
 from hdinfra.machine.cloud_init import cloud_config
-from hdinfra.machine.roles import machine_of
+from hdinfra.machine.roles import MANAGED, machine_of
 from hdinfra.model.plan import Addresses, MachinePlan, Prefixes, ZonePlan
 from hdinfra.model.policies import lab_origin_policy, load_balancer_policy, waf_policy
 from hdinfra.model.policy import canonical
@@ -80,7 +84,8 @@ class Bare:
             "meta-data": f"instance-id: {machine.name}\nlocal-hostname: {machine.name}\n",
         }
         container.put_archive(
-            "/", _archive({f"var/lib/cloud/seed/nocloud/{name}": text for name, text in seed.items()})
+            "/",
+            _archive({f"var/lib/cloud/seed/nocloud/{name}": text for name, text in seed.items()} | _code(machine.role)),
         )
         if machine.private:
             cluster = self.client.networks.get(f"{self.namespace}-{machine.place}-network")
@@ -124,11 +129,20 @@ class Bare:
         if machine.role == "load-balancer":
             return canonical(load_balancer_policy([(one, _public(one.machines)) for one in self.plan.instances]))
         if machine.role == "lab-origin":
-            return canonical(lab_origin_policy(machine.place, self.plan.instances))
+            return canonical(lab_origin_policy(machine.name.removeprefix("lab-"), self.plan.instances))
         (instance,) = (one for one in self.plan.instances if machine in one.machines)
         lab = {one.name.removeprefix("lab-"): pair for one, pair in _pairs(self.plan.lab.origins)}
         edges = [address for _, pair in _pairs(self.plan.edge.machines if self.plan.edge else ()) for address in pair]
         return canonical(waf_policy(instance, lab, edges))
+
+
+def _code(role: str) -> dict[str, str]:
+    """What a first boot would fetch, laid there beforehand: nobody serves it here."""
+    if role not in MANAGED:
+        return {}
+    with tarfile.open(fileobj=io.BytesIO(bundle_of(role).content)) as bundle:
+        found = {member.name: bundle.extractfile(member) for member in bundle.getmembers()}
+        return {f"usr/lib/hdinfra/code/{name}": file.read().decode() for name, file in found.items() if file}
 
 
 def _limit(name: str, which: int) -> docker.types.Ulimit:

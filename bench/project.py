@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
@@ -119,6 +119,7 @@ def make_project(root: Path, salt: str) -> Project:
     spec["network"] = {"ipv4": _free_pool(number), "ipv6": f"fd{number % 256:02x}:{number >> 16:04x}:1::/48"}
     for place, port in zip(spec["edge"]["places"], free_ports(len(spec["edge"]["places"])), strict=True):
         place["publish"]["port"] = port
+    spec["control"]["publish"]["port"] = free_row(len(spec["clusters"]))
     project.write_spec(spec)
     return project
 
@@ -132,6 +133,16 @@ def _free_pool(first: int) -> str:
         if not any(used.version == 4 and used.overlaps(ip_network(pool)) for used in taken):
             return pool
     raise RuntimeError(f"every pool for tests is taken: {', '.join(_POOLS)}; remove the networks of older runs")
+
+
+def free_row(count: int) -> int:
+    """The first of so many ports of the loopback, one after the other, on which nobody listens now."""
+    for first in free_ports(64):
+        with ExitStack() as held, suppress(OSError, OverflowError):
+            for port in range(first, first + count):
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+    raise RuntimeError(f"no {count} ports in a row are free on the loopback")
 
 
 def free_ports(count: int) -> list[int]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hdinfra.components.cluster import Cluster, ClusterArgs
-    from hdinfra.components.declare import Declared, declare, status_of
+    from hdinfra.components.control import ControlPlane, ControlPlaneArgs
+    from hdinfra.components.declare import Declared, control_of, declare, status_of
     from hdinfra.components.edge import ProxyEdge, ProxyEdgeArgs
     from hdinfra.components.instance import SharedInstance, SharedInstanceArgs
     from hdinfra.components.zone import Zone, ZoneArgs
@@ -24,6 +25,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "Cluster": "hdinfra.components.cluster",
     "ClusterArgs": "hdinfra.components.cluster",
+    "ControlPlane": "hdinfra.components.control",
+    "ControlPlaneArgs": "hdinfra.components.control",
     "Declared": "hdinfra.components.declare",
     "ProxyEdge": "hdinfra.components.edge",
     "ProxyEdgeArgs": "hdinfra.components.edge",
@@ -33,6 +36,7 @@ _HOMES = {
     "SharedInstanceArgs": "hdinfra.components.instance",
     "Zone": "hdinfra.components.zone",
     "ZoneArgs": "hdinfra.components.zone",
+    "control_of": "hdinfra.components.declare",
     "declare": "hdinfra.components.declare",
     "load_spec": "hdinfra.model.spec_file",
     "planned": "hdinfra.planning",
@@ -42,6 +46,8 @@ _HOMES = {
 __all__ = [
     "Cluster",
     "ClusterArgs",
+    "ControlPlane",
+    "ControlPlaneArgs",
     "Declared",
     "ProxyEdge",
     "ProxyEdgeArgs",
@@ -52,6 +58,7 @@ __all__ = [
     "Zone",
     "ZoneArgs",
     "__version__",
+    "control_of",
     "declare",
     "load_spec",
     "planned",

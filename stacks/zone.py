@@ -26,7 +26,9 @@ def run(spec_file: Path, lock_file: Path) -> None:
     plan = planned(spec_file, lock_file, deployed_outputs())
     keep(plan.held, lock_file)
     pulumi.export("held", plan.held.model_dump(mode="json"))
-    pulumi.export("status", hd.status_of(hd.declare(plan)))
+    declared = hd.declare(plan)
+    pulumi.export("control", hd.control_of(declared))
+    pulumi.export("status", hd.status_of(declared))
 
 
 def planned(spec_file: Path, lock_file: Path, deployed: Mapping[str, Any]) -> ZonePlan:

@@ -4,7 +4,6 @@ Files are a pure function of the document, and the document in force is kept: so
 undone or finished by the next one, which compares with the disk and reloads everything.
 """
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,11 +14,14 @@ from importlib import import_module
 from pathlib import Path
 
 from .commands import ApplyError, Run, wait
-from .paths import APPLYING, BASE, DOCUMENT, LOCK, POLICY, STAGE
-from .policy import Document, PolicyError, parse
+from .durable import write_whole
+from .fields import PolicyError
+from .local import Local, read_local, write_local
+from .paths import APPLYING, BASE, DOCUMENT, LOCK, OVERRIDES, POLICY, STAGE
+from .policy import Document, parse
 from .services import Service
 
-_APPS = {"waf": "waf", "load-balancer": "load_balancer", "lab-origin": "lab_origin"}
+_APPS = {"waf": "waf", "load-balancer": "load_balancer", "lab-origin": "lab_origin", "control": "control_node"}
 _CHECKED_BASE = ("nginx.conf", "haproxy.cfg", "firewall.nft")
 
 
@@ -31,13 +33,14 @@ class Rendered:
     services: Sequence[Service]
 
 
-def rendered(document: Document) -> Rendered:
+def rendered(document: Document, local: Local) -> Rendered:
     """Files and programs of a document's App. Only the App of this machine's role lies here."""
     try:
         app = import_module(f".{_APPS[document.app]}", __package__)
     except ModuleNotFoundError:
         raise PolicyError(f"app: this machine is not of the role {document.app!r}") from None
-    return Rendered(app.render(document.policy), app.SERVICES)
+    files = app.render(local.over(document.policy))
+    return Rendered({**files, **app.DRAINED} if local.drained else files, app.SERVICES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +59,36 @@ class Applier:
         self._root = root
 
     def apply(self, raw: bytes, wait_seconds: float) -> Applied:
-        """Bring a document into force; PolicyError or ApplyError when it is not, and the previous one is."""
+        """Bring a document into force; PolicyError, ApplyError or OSError when it is not, and the previous one is."""
+        return self.apply_with(raw, self.local(), wait_seconds)
+
+    def apply_with(self, raw: bytes, local: Local, wait_seconds: float) -> Applied:
+        """The same, and this machine's own wishes with it: both come into force, or neither."""
         document = parse(raw)
-        wanted = rendered(document)
+        wanted = rendered(document, local)
         with self._locked():
             self._check(wanted)
-            previous = self.current()
+            previous = self._previous()
             try:
                 changed = self._bring(wanted, wait_seconds, everything=self._at(APPLYING).exists() or not previous)
-            except (ApplyError, OSError):
-                self._restore(previous, wait_seconds)
+                self._keep(document, local, previous)
+            except (ApplyError, OSError) as error:
+                self._restore(previous, wait_seconds, error)
                 raise
-            self._write(DOCUMENT, document.raw, 0o600)
             self._at(APPLYING).unlink(missing_ok=True)
         return Applied(document, changed)
+
+    def reload(self, wait_seconds: float) -> Applied | None:
+        """Make every program take the policy in force anew; None when there is none."""
+        document = self.current()
+        if document is None:
+            return None
+        self._write(APPLYING, b"", 0o600)
+        return self.apply(document.raw, wait_seconds)
+
+    def local(self) -> Local:
+        """What this machine's operators want of it."""
+        return read_local(self._at(OVERRIDES))
 
     def current(self) -> Document | None:
         """The document in force, None before the first."""
@@ -80,14 +99,33 @@ class Applier:
         """At boot, before any program starts: make the disk what the document in force asks for."""
         document = self.current()
         with self._locked():
-            changed = self._write_files(rendered(document).files if document else {})
+            changed = self._write_files(self._rendered(document).files if document else {})
             self._at(APPLYING).unlink(missing_ok=True)
         return changed
 
     def serving(self, document: Document) -> bool:
         """Whether every program answers as the document asks."""
-        wanted = rendered(document)
-        return all(service.serving(wanted.files) for service in wanted.services)
+        return all(self.programs(document).values())
+
+    def programs(self, document: Document) -> dict[str, bool]:
+        """Of each program, by systemd's name or its own, whether it answers as the document asks."""
+        wanted = self._rendered(document)
+        return {service.unit or type(service).__name__: service.serving(wanted.files) for service in wanted.services}
+
+    def _rendered(self, document: Document) -> Rendered:
+        return rendered(document, self.local())
+
+    def _previous(self) -> Document | None:
+        try:
+            return self.current()
+        except PolicyError:  # written by an agent that knew other fields; what replaces it is complete
+            return None
+
+    def _keep(self, document: Document, local: Local, previous: Document | None) -> None:
+        if local != self.local():
+            write_local(self._at(OVERRIDES), local)
+        if previous is None or previous.raw != document.raw:
+            self._write(DOCUMENT, document.raw, 0o600)
 
     def _bring(self, wanted: Rendered, wait_seconds: float, *, everything: bool) -> tuple[str, ...]:
         self._write(APPLYING, b"", 0o600)
@@ -100,16 +138,18 @@ class Applier:
                 raise ApplyError(f"{type(service).__name__} does not serve the policy after {wait_seconds:g} s")
         return changed
 
-    def _restore(self, previous: Document | None, wait_seconds: float) -> None:
-        """Back to the last good document; the first error is what is reported, so this one's own is not."""
+    def _restore(self, previous: Document | None, wait_seconds: float, why: ApplyError | OSError) -> None:
+        """Back to the last good document; `why` decides whose fault it was, the policy's or this machine's."""
         try:
             if previous:
-                self._bring(rendered(previous), wait_seconds, everything=True)
+                self._bring(self._rendered(previous), wait_seconds, everything=True)
                 self._at(APPLYING).unlink(missing_ok=True)
             else:
                 self._write_files({})
         except (ApplyError, OSError) as error:
-            raise ApplyError(f"the previous policy could not be put back either: {error}") from error
+            if isinstance(why, OSError):
+                raise why from error
+            raise ApplyError(f"{why}\nthe previous policy could not be put back either: {error}") from error
 
     def _check(self, wanted: Rendered) -> None:
         stage = self._at(STAGE)
@@ -159,18 +199,7 @@ class Applier:
                 yield path
 
     def _write(self, path: str, content: bytes, mode: int) -> None:
-        """Whole or not at all, even if power fails."""
-        target = self._at(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        half = target.with_name(".hdinfra.half")  # one is enough under the lock, and no name gets too long
-        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        half.rename(target)
-        _sync_folder(target.parent)
+        write_whole(self._at(path), content, mode)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -182,11 +211,3 @@ class Applier:
 
     def _at(self, path: str) -> Path:
         return self._root / path.lstrip("/")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

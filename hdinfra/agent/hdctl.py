@@ -1,104 +1,189 @@
-"""The command on every machine: brings policy into force and says what is."""
+"""The command on every machine: says what is in force, and does what an operator wants of this one machine.
+
+It needs no control plane and no network. Root and the group hdinfra-operators may use it.
+"""
 
 import argparse
 import json
+import os
+import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from . import look, wishes
 from .applier import Applier
 from .commands import ApplyError, run
-from .haproxy import statistics
-from .paths import SYSCTLS
-from .policy import LoadBalancerPolicy, PolicyError
+from .fields import PolicyError
+from .paths import DOOR
+from .policy import LoadBalancerPolicy
+from .shown import shown
+from .wishes import CommandError
 
 _WATCH_SECONDS = 0.1
-_PARTS = ("hdinfra-firewall.service", "hdinfra-policy.service")
+_PARTS = ("hdinfra-firewall.service", "hdinfra-policy.service", "hdsync.service")
+_ANSWER_SECONDS = 110
+_EXAMPLES = """\
+examples:
+  hdctl status                  which version is in force, and what is wrong
+  hdctl drain                   take no more visitors; `hdctl undrain` when done
+  hdctl record shop.acme.test   look at its attacks instead of stopping them
+  hdctl reset shop.acme.test    the policy's own mode again
+  hdctl rollback                to the good version before this one
+  hdctl logs --lines 50 --json  the last lines of every program of ours
+"""
+
+
+class NoDaemonError(CommandError):
+    """hdsync does not answer."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 well, 1 not, 2 wrong use."""
     options = _parser().parse_args(arguments)
-    return int(options.command(options))
+    try:
+        return int(options.run(options))
+    except (CommandError, PolicyError, ApplyError, OSError) as error:
+        print(f"hdctl: {error}", file=sys.stderr)
+        return 1
+
+
+def ask(request: Mapping[str, Any], door: str = DOOR) -> Any:
+    """What hdsync answers; CommandError in its words, NoDaemonError when there is none."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(_ANSWER_SECONDS)
+            connection.connect(door)
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            told = json.loads(connection.makefile("rb").readline())
+    except PermissionError:
+        raise CommandError("only root and the group hdinfra-operators may") from None
+    except (OSError, ValueError) as error:
+        raise NoDaemonError(f"hdsync does not answer ({error}); see `systemctl status hdsync`") from error
+    if not told.get("ok"):
+        raise CommandError(str(told.get("message")))
+    return told["result"]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hdctl", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    apply = commands.add_parser(
-        "apply",
-        help="bring a policy into force",
-        description="Check a PolicyDocument, write only the files that differ, reload, and wait until it serves. "
-        "If anything refuses it, the previous policy stays in force and the reason is on stderr (exit 1).",
+    parser = argparse.ArgumentParser(
+        prog="hdctl", description=__doc__, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    apply.add_argument("file", metavar="FILE", type=Path, help="canonical JSON of a PolicyDocument")
-    apply.add_argument("--wait", metavar="SECONDS", type=float, default=30, help="how long to wait (default 30)")
-    apply.set_defaults(command=_apply)
-    status = commands.add_parser("status", help="say which policy is in force and whether it serves, as JSON")
-    status.add_argument("--check", action="store_true", help="print nothing; exit 0 only when serving")
-    status.set_defaults(command=_status)
-    watch = commands.add_parser("watch", help="on a load balancer: print its view of every server whenever it changes")
-    watch.add_argument("--seconds", metavar="N", type=float, default=60, help="how long to watch (default 60)")
-    watch.set_defaults(command=_watch)
-    restore = commands.add_parser("restore", help="at boot: make the files what the policy in force asks for")
-    restore.set_defaults(command=_restore)
-    booted = commands.add_parser("booted", help="exit 0 once the base system is up")
-    booted.set_defaults(command=_booted)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _operators(commands)
+    _base(commands)
     return parser
 
 
-def _apply(options: argparse.Namespace) -> int:
-    try:
-        applied = Applier(run).apply(options.file.read_bytes(), options.wait)
-    except (PolicyError, ApplyError, OSError) as error:
-        print(f"hdctl: {error}", file=sys.stderr)
-        return 1
-    document = applied.document
-    _print({"app": document.app, "digest": document.digest, "serving": True, "changed": list(applied.changed)})
-    return 0
+def _operators(commands: Any) -> None:
+    """Commands for people."""
+    status = _add(commands, "status", _status, "say which version is in force, whether it serves, and what is wrong")
+    status.add_argument("--check", action="store_true", help="print nothing; exit 0 only when serving")
+    _add(commands, "sites", _command, "list the sites with the modes that count here")
+    _add(commands, "drain", _command, "say of this machine that it is ill, so that nobody sends it more; it serves on")
+    _add(commands, "undrain", _command, "take visitors again")
+    _add(commands, "reload", _command, "make every program take the policy in force anew")
+    for name, words in {
+        "bypass": "let a site's requests through unread, on this machine alone",
+        "record": "record a site's attacks instead of stopping them, on this machine alone",
+        "reset": "give a site the policy's own mode again",
+    }.items():
+        _add(commands, name, _command, words).add_argument("site", metavar="SITE", help="its host name")
+    _add(commands, "rollback", _command, "go to the good version before; this one is skipped until a higher one comes")
+    logs = _add(commands, "logs", _command, "print the last lines of every program of ours")
+    logs.add_argument("--lines", metavar="N", type=int, default=100, help="how many (default 100, at most 1000)")
+
+
+def _base(commands: Any) -> None:
+    """Commands for the base system, for machines without a control plane, and for tools."""
+    apply = _add(commands, "apply", _apply, "bring a policy into force")
+    apply.description = (
+        "Check a PolicyDocument, write only the files that differ, reload, and wait until it serves. "
+        "If anything refuses it, the previous policy stays in force and the reason is on stderr (exit 1)."
+    )
+    apply.add_argument("file", metavar="FILE", type=Path, help="canonical JSON of a PolicyDocument")
+    apply.add_argument("--wait", metavar="SECONDS", type=float, default=30, help="how long to wait (default 30)")
+    watch = _add(commands, "watch", _watch, "on a load balancer: print its view of every server whenever it changes")
+    watch.add_argument("--seconds", metavar="N", type=float, default=60, help="how long to watch (default 60)")
+    _add(commands, "restore", _restore, "at boot: make the files what the policy in force asks for")
+    _add(commands, "booted", _booted, "exit 0 once the base system is up")
+
+
+def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=words, description=words)
+    parser.add_argument("--json", action="store_true", help="one line of JSON on stdout")
+    parser.set_defaults(run=run, command=name)
+    return parser
 
 
 def _status(options: argparse.Namespace) -> int:
     applier = Applier(run)
-    document = applier.current()
-    serving = bool(document) and applier.serving(document) if document else False
     if options.check:
-        return 0 if serving else 1
-    report: dict[str, Any] = {
-        "app": document.app if document else None,
-        "digest": document.digest if document else None,
-        "serving": serving,
-        "sysctls_denied": _sysctls_denied(),
-    }
-    if document and isinstance(document.policy, LoadBalancerPolicy):
-        report["servers"] = _servers(document.policy)
-    _print(report)
+        return 0 if look.serving(applier, look.current(applier)) else 1
+    try:
+        told = ask({"command": "status"})
+    except NoDaemonError as error:
+        if os.geteuid():
+            raise
+        unknown: dict[str, Any] = {
+            "number": None,
+            "settings": None,
+            "failed": None,
+            "certificate_ends": None,
+            "seen": {},
+        }
+        told = {**look.status(applier), **unknown, "problems": [str(error)]}
+    _print(options, told)
+    return 0
+
+
+def _command(options: argparse.Namespace) -> int:
+    site, lines = getattr(options, "site", ""), getattr(options, "lines", 0)
+    try:
+        told = ask({"command": options.command, "site": site, "lines": lines})
+    except NoDaemonError:
+        if os.geteuid() or options.command == "rollback":
+            raise
+        told = _alone(options.command, site, lines)
+    _print(options, told)
+    return 0
+
+
+def _alone(command: str, site: str, lines: int) -> Mapping[str, Any]:
+    """Root needs no daemon for what concerns the policy in force."""
+    match command:
+        case "sites":
+            return {"sites": wishes.sites(Applier(run))}
+        case "logs":
+            return {"lines": wishes.logs(run, lines)}
+    return wishes.changed(Applier(run), command, site)
+
+
+def _apply(options: argparse.Namespace) -> int:
+    applied = Applier(run).apply(options.file.read_bytes(), options.wait)
+    document = applied.document
+    _json({"app": document.app, "digest": document.digest, "serving": True, "changed": list(applied.changed)})
     return 0
 
 
 def _watch(options: argparse.Namespace) -> int:
     document = Applier(run).current()
     if not document or not isinstance(document.policy, LoadBalancerPolicy):
-        print("hdctl: only a load balancer with a policy has servers to watch", file=sys.stderr)
-        return 1
+        raise CommandError("only a load balancer with a policy has servers to watch")
     seen, deadline = None, time.monotonic() + options.seconds
     while time.monotonic() < deadline:
-        servers = _servers(document.policy)
+        servers = look.servers(document.policy)
         if servers != seen:
             seen = servers
-            print(json.dumps({"servers": servers}, sort_keys=True), flush=True)
+            _json({"servers": servers})
         time.sleep(_WATCH_SECONDS)
     return 0
 
 
 def _restore(_: argparse.Namespace) -> int:
-    try:
-        _print({"changed": list(Applier(run).restore_files())})
-    except (PolicyError, OSError) as error:
-        print(f"hdctl: {error}", file=sys.stderr)
-        return 1
+    _json({"changed": list(Applier(run).restore_files())})
     return 0
 
 
@@ -106,41 +191,12 @@ def _booted(_: argparse.Namespace) -> int:
     return run(("systemctl", "is-active", "--quiet", *_PARTS)).code
 
 
-def _servers(policy: LoadBalancerPolicy) -> list[dict[str, Any]]:
-    """What HAProxy holds of each server, in both families; down when HAProxy does not answer."""
-    try:
-        rows = statistics()
-    except OSError:
-        rows = []
-    up = {(row["pxname"], row["svname"]) for row in rows if row["status"].startswith("UP")}
-    return [
-        {
-            "instance": instance.name,
-            "name": backend.name,
-            "cluster": backend.cluster,
-            "family": family,
-            "up": (f"{instance.name}-read", f"{backend.name}.{family}") in up,
-        }
-        for instance in policy.instances
-        for backend in instance.backends
-        for family in ("ipv4", "ipv6")
-    ]
+def _print(options: argparse.Namespace, told: Mapping[str, Any]) -> None:
+    if options.json:
+        _json(told)
+    else:
+        print(shown(options.command, told))
 
 
-def _sysctls_denied() -> list[str]:
-    """Settings of the base that this place does not have: a container's kernel is not its own."""
-    path = Path(SYSCTLS)
-    lines = path.read_text().splitlines() if path.exists() else []
-    pairs = [(key.strip(), value.split()) for key, sign, value in (line.partition("=") for line in lines) if sign]
-    return [key for key, value in pairs if _sysctl(key) != value]
-
-
-def _sysctl(key: str) -> list[str] | None:
-    try:
-        return (Path("/proc/sys") / key.replace(".", "/")).read_text().split()
-    except OSError:
-        return None
-
-
-def _print(report: dict[str, Any]) -> None:
-    print(json.dumps(report, sort_keys=True))
+def _json(report: Mapping[str, Any]) -> None:
+    print(json.dumps(report, sort_keys=True), flush=True)

@@ -7,6 +7,7 @@ from .policy import LabOriginPolicy
 from .services import FIREWALL, LAB, Service
 
 SERVICES: tuple[Service, ...] = (FIREWALL, LAB)
+DRAINED: Mapping[str, str] = {}
 
 
 def render(policy: LabOriginPolicy) -> Mapping[str, str]:

@@ -9,6 +9,8 @@ from .policy import EdgeInstance, LoadBalancerPolicy
 from .services import FIREWALL, HAPROXY, Service
 
 SERVICES: tuple[Service, ...] = (FIREWALL, HAPROXY)
+_ILL = f"{POLICY}/haproxy/ill.lst"
+DRAINED: Mapping[str, str] = {_ILL: "/healthz\n"}
 _HOST = "req.hdr(host),field(1,:),lower"
 _HOSTS = f"{POLICY}/haproxy/hosts.map"
 _TIMEOUTS = f"{POLICY}/haproxy/timeouts.map"
@@ -25,6 +27,7 @@ def render(policy: LoadBalancerPolicy) -> Mapping[str, str]:
     sites = sorted(policy.sites, key=lambda site: site.host)
     return {
         f"{POLICY}/haproxy/edge.cfg": _configuration(policy),
+        _ILL: "",
         _HOSTS: "".join(f"{site.host} {site.instance}\n" for site in sites),
         _TIMEOUTS: "".join(f"{site.host} {site.response_timeout_seconds * 1000}\n" for site in sites),
         f"{POLICY}/firewall/upstreams.nft": elements("upstreams", upstreams),
@@ -49,6 +52,8 @@ def _frontend(haproxy: Haproxy, instances: list[EdgeInstance]) -> None:
     haproxy.put(f"http-request set-var(txn.instance) {_HOST},map_str({_HOSTS})")
     haproxy.put("acl known var(txn.instance) -m found")
     haproxy.put("acl health path /healthz")
+    haproxy.put(f"acl drained path -f {_ILL}")
+    haproxy.put("http-request return status 503 if health drained !known")
     for instance in instances:
         haproxy.put(f"http-request return status 503 if health !known {{ nbsrv({instance.name}-read) lt 1 }}")
     haproxy.put("http-request return status 200 content-type text/plain string ok if health !known")

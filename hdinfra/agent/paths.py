@@ -2,12 +2,22 @@
 
 BASE = "/etc/hdinfra"
 POLICY = f"{BASE}/policy"  # wholly owned by the Applier: what no document asks for is removed
+IDENTITY = f"{BASE}/identity.json"
+FIRST_BOOT = f"{BASE}/first-boot.json"
 STATE = "/var/lib/hdinfra"
 DOCUMENT = f"{STATE}/policy.json"
 APPLYING = f"{STATE}/applying"  # there while an apply is under way; left behind, the next one reloads everything
+OVERRIDES = f"{STATE}/overrides.json"
 STAGE = f"{STATE}/stage"
+RELEASE = f"{STATE}/release.json"  # the last good version: its release and settings as they were signed
+GOOD = f"{STATE}/good"
+SKIPPED = f"{STATE}/skipped.json"
+KEY = f"{STATE}/key.pem"
+CERTIFICATE = f"{STATE}/certificate.pem"
+CODE_TAKEN = f"{STATE}/code.json"
+CODE = "/usr/lib/hdinfra/code"
+DOOR = "/run/hdinfra/hdctl.sock"
 LOCK = "/run/lock/hdinfra.lock"
-IDENTITY = f"{BASE}/identity.json"
 SYSCTLS = "/etc/sysctl.d/60-hdinfra.conf"
 AUDIT_LOGS = "/var/log/hdinfra"
 ORIGIN_SOCKETS = "/run/hdinfra-origins"

@@ -3,25 +3,35 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, TypeVar
 
-Address = IPv4Address | IPv6Address
-Field = Callable[[object, str], Any]
-T = TypeVar("T")
+from .fields import (
+    Address,
+    Network,
+    PolicyError,
+    address,
+    between,
+    host,
+    many,
+    matching,
+    network,
+    one_of,
+    record,
+    wrong,
+)
 
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})+\Z")
+MAX_BYTES = 4_194_304
+"""A release is 1 MiB at most; settings and spelling add to it."""
+MODES = ("BYPASS", "RECORD", "MITIGATION")
+"""From the weakest protection to the strongest."""
+
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
 _MACHINE = re.compile(r"[a-z0-9-]{1,100}\Z")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]{0,200}\Z")
-MODES = frozenset({"BYPASS", "RECORD", "MITIGATION"})
-
-
-class PolicyError(ValueError):
-    """A document that no machine may apply; the text names the path and the value found."""
+_MOST_SITES, _MOST_MACHINES, _MOST_CALLERS = 2_000, 500, 1_000
+_MOST_ORIGINS = _MOST_EXCLUSIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class WafSite:
-    """One website behind the web application firewall."""
+    """One website behind the web application firewall. The last three are ceilings of what the API may set."""
 
     host: str
     tenant: str
@@ -43,6 +53,10 @@ class WafSite:
     origins: tuple[Origin, ...]
     health_path: str
     response_timeout_seconds: int
+    exclusions: tuple[int, ...] = ()
+    lowest_mode: str = "BYPASS"
+    highest_paranoia: int = 4
+    most_exclusions: int = _MOST_EXCLUSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,7 @@ class EdgeSite:
 
     host: str
     instance: str
+    health_path: str
     response_timeout_seconds: int
 
 
@@ -95,7 +110,14 @@ class LabOriginPolicy:
     hosts: tuple[str, ...]
 
 
-Policy = WafPolicy | LoadBalancerPolicy | LabOriginPolicy
+@dataclass(frozen=True, slots=True)
+class ControlPolicy:
+    """Policy of an API machine: who may reach it."""
+
+    callers: tuple[Network, ...]
+
+
+Policy = WafPolicy | LoadBalancerPolicy | LabOriginPolicy | ControlPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,144 +134,110 @@ class Document:
         return hashlib.sha256(self.raw).hexdigest()
 
 
-def _wrong(path: str, value: object, wanted: str) -> PolicyError:
-    return PolicyError(f"{path}: {value!r:.80} is not {wanted}")
-
-
-def _matching(pattern: re.Pattern[str], wanted: str) -> Field:
-    def field(value: object, path: str) -> str:
-        if not isinstance(value, str) or not pattern.match(value):
-            raise _wrong(path, value, wanted)
-        return value
-
-    return field
-
-
-def _between(low: int, high: int) -> Field:
-    def field(value: object, path: str) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise _wrong(path, value, f"a whole number from {low} to {high}")
-        return value
-
-    return field
-
-
-def _mode(value: object, path: str) -> str:
-    if not isinstance(value, str) or value not in MODES:
-        raise _wrong(path, value, f"one of {', '.join(sorted(MODES))}")
-    return value
-
-
-def _host(value: object, path: str) -> str:
-    host: str = _matching(_HOST, "a host name (RFC 1123, lower case)")(value, path)
-    if host.rpartition(".")[2].isdigit():
-        raise _wrong(path, value, "a host name, its last label is a number")
-    return host
-
-
-def _address(*families: int) -> Field:
-    def field(value: object, path: str) -> Address:
-        try:
-            address = ip_address(value) if isinstance(value, str) else None
-        except ValueError:
-            address = None
-        # A scoped address (fe80::1%eth0) carries free text behind the percent sign.
-        if address is None or address.version not in families or "%" in str(value):
-            raise _wrong(path, value, "an IP address" if len(families) > 1 else f"an IPv{families[0]} address")
-        return address
-
-    return field
-
-
-def _many(item: Field) -> Field:
-    def field(value: object, path: str) -> tuple[Any, ...]:
-        if not isinstance(value, list):
-            raise _wrong(path, value, "a list")
-        return tuple(item(entry, f"{path}[{number}]") for number, entry in enumerate(value))
-
-    return field
-
-
-def _record(shape: Callable[..., T], fields: Mapping[str, Field]) -> Callable[[object, str], T]:
-    def field(value: object, path: str) -> T:
-        if not isinstance(value, dict):
-            raise _wrong(path, value, "an object")
-        if odd := sorted(value.keys() ^ fields.keys()):
-            raise PolicyError(f"{path}: keys {odd} are unknown or missing; wanted {sorted(fields)}")
-        return shape(**{name: check(value[name], f"{path}.{name}") for name, check in fields.items()})
-
-    return field
-
-
-_name = _matching(_NAME, "a name (one DNS label of 32 characters at most)")
-_timeout = _between(1, 300)
-_ORIGIN = _record(Origin, {"address": _address(4, 6), "port": _between(1, 65535)})
-_WAF_SITE = _record(
+_name = matching(_NAME, "a name (one DNS label of 32 characters at most)")
+_mode = one_of(frozenset(MODES))
+_paranoia = between(1, 4)
+_timeout = between(1, 300)
+_health_path = matching(_PATH, "a path of letters, digits and ._~/-")
+_ORIGIN = record(Origin, {"address": address(4, 6), "port": between(1, 65535)})
+_WAF_SITE = record(
     WafSite,
     {
-        "host": _host,
+        "host": host,
         "tenant": _name,
         "mode": _mode,
-        "paranoia": _between(1, 4),
-        "origins": _many(_ORIGIN),
-        "health_path": _matching(_PATH, "a path of letters, digits and ._~/-"),
+        "paranoia": _paranoia,
+        "exclusions": many(between(900_000, 999_999), _MOST_EXCLUSIONS),
+        "lowest_mode": _mode,
+        "highest_paranoia": _paranoia,
+        "most_exclusions": between(0, _MOST_EXCLUSIONS),
+        "origins": many(_ORIGIN, _MOST_ORIGINS),
+        "health_path": _health_path,
         "response_timeout_seconds": _timeout,
     },
 )
-_BACKEND = _record(
+_BACKEND = record(
     Backend,
     {
-        "name": _matching(_MACHINE, "a machine's name"),
+        "name": matching(_MACHINE, "a machine's name"),
         "cluster": _name,
-        "ipv4": _address(4),
-        "ipv6": _address(6),
+        "ipv4": address(4),
+        "ipv6": address(6),
     },
 )
-_INSTANCE = _record(EdgeInstance, {"name": _name, "backends": _many(_BACKEND)})
-_EDGE_SITE = _record(EdgeSite, {"host": _host, "instance": _name, "response_timeout_seconds": _timeout})
+_INSTANCE = record(EdgeInstance, {"name": _name, "backends": many(_BACKEND, _MOST_MACHINES)})
+_EDGE_SITE = record(
+    EdgeSite, {"host": host, "instance": _name, "health_path": _health_path, "response_timeout_seconds": _timeout}
+)
 
 _APPS: Mapping[str, Callable[[object, str], Policy]] = {
-    "waf": _record(WafPolicy, {"sites": _many(_WAF_SITE), "edges": _many(_address(4, 6))}),
-    "load-balancer": _record(LoadBalancerPolicy, {"instances": _many(_INSTANCE), "sites": _many(_EDGE_SITE)}),
-    "lab-origin": _record(LabOriginPolicy, {"hosts": _many(_host)}),
+    "waf": record(WafPolicy, {"sites": many(_WAF_SITE, _MOST_SITES), "edges": many(address(4, 6), _MOST_MACHINES)}),
+    "load-balancer": record(
+        LoadBalancerPolicy,
+        {"instances": many(_INSTANCE, _MOST_MACHINES), "sites": many(_EDGE_SITE, _MOST_SITES)},
+    ),
+    "lab-origin": record(LabOriginPolicy, {"hosts": many(host, _MOST_SITES)}),
+    "control": record(ControlPolicy, {"callers": many(network, _MOST_CALLERS)}),
 }
 
 
-def _unique(values: list[str], path: str) -> None:
-    twice = sorted({value for value in values if values.count(value) > 1})
-    if twice:
-        raise PolicyError(f"{path}: {twice} occur more than once")
+def parse(raw: bytes) -> Document:
+    """Read one document; PolicyError names the first thing that is not as it must be."""
+    if len(raw) > MAX_BYTES:
+        raise PolicyError(f"document: {len(raw):,} bytes; {MAX_BYTES:,} are the most")
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise PolicyError(f"document: not JSON: {error}") from None
+    if not isinstance(value, dict) or value.get("app") not in tuple(_APPS):
+        raise wrong("app", value.get("app") if isinstance(value, dict) else value, f"one of {sorted(_APPS)}")
+    if value.get("schema_version") != 1:
+        raise wrong("schema_version", value.get("schema_version"), "1, the only one known here")
+    body = {key: entry for key, entry in value.items() if key not in ("app", "schema_version")}
+    policy = _APPS[value["app"]](body, value["app"])
+    _check_whole(policy)
+    return Document(value["app"], policy, raw)
 
 
 def _check_whole(policy: Policy) -> None:
     match policy:
         case WafPolicy():
-            _unique([site.host for site in policy.sites], "sites")
+            _unique((site.host for site in policy.sites), "sites")
             for site in policy.sites:
-                if not site.origins:
-                    raise PolicyError(f"sites: {site.host} has no origin")
+                _check_site(site)
         case LoadBalancerPolicy():
-            names = [instance.name for instance in policy.instances]
-            _unique(names, "instances")
-            _unique([site.host for site in policy.sites], "sites")
-            _unique([backend.name for instance in policy.instances for backend in instance.backends], "backends")
-            if lost := sorted({site.instance for site in policy.sites} - set(names)):
-                raise PolicyError(f"sites: instances {lost} are not in this document")
+            _check_edge(policy)
         case LabOriginPolicy():
-            _unique(list(policy.hosts), "hosts")
+            _unique(policy.hosts, "hosts")
+        case ControlPolicy():
+            _unique(map(str, policy.callers), "callers")
 
 
-def parse(raw: bytes) -> Document:
-    """Read one document; PolicyError names the first thing that is not as it must be."""
-    try:
-        value = json.loads(raw)
-    except ValueError as error:
-        raise PolicyError(f"document: not JSON: {error}") from None
-    if not isinstance(value, dict) or value.get("app") not in _APPS:
-        raise _wrong("app", value.get("app") if isinstance(value, dict) else value, f"one of {sorted(_APPS)}")
-    if value.get("schema_version") != 1:
-        raise _wrong("schema_version", value.get("schema_version"), "1, the only one known here")
-    body = {key: entry for key, entry in value.items() if key not in ("app", "schema_version")}
-    policy = _APPS[value["app"]](body, value["app"])
-    _check_whole(policy)
-    return Document(value["app"], policy, raw)
+def _check_site(site: WafSite) -> None:
+    if not site.origins:
+        raise PolicyError(f"sites: {site.host} has no origin")
+    broken = {
+        "mode": MODES.index(site.mode) < MODES.index(site.lowest_mode),
+        "paranoia": site.paranoia > site.highest_paranoia,
+        "exclusions": len(site.exclusions) > site.most_exclusions,
+    }
+    if beyond := [name for name, is_broken in broken.items() if is_broken]:
+        raise PolicyError(f"sites: {site.host} is beyond its own ceilings: {', '.join(beyond)}")
+
+
+def _check_edge(policy: LoadBalancerPolicy) -> None:
+    names = [instance.name for instance in policy.instances]
+    backends = [backend.name for instance in policy.instances for backend in instance.backends]
+    _unique(names, "instances")
+    _unique((site.host for site in policy.sites), "sites")
+    _unique(backends, "backends")
+    if len(backends) > _MOST_MACHINES:
+        raise PolicyError(f"backends: {len(backends):,} in all; {_MOST_MACHINES:,} are the most")
+    if lost := sorted({site.instance for site in policy.sites} - set(names)):
+        raise PolicyError(f"sites: instances {lost} are not in this document")
+
+
+def _unique(values: Iterable[str], path: str) -> None:
+    twice = sorted(value for value, count in Counter(values).items() if count > 1)
+    if twice:
+        raise PolicyError(f"{path}: {twice} occur more than once")

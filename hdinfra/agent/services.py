@@ -1,6 +1,7 @@
 """The programs that policy files are for: how each is checked, made to take them, and asked whether it serves."""
 
 import http.client
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
@@ -9,13 +10,20 @@ from .commands import ApplyError, Run, children, must, pid_in, wait
 from .haproxy import MASTER_SOCKET, ask
 from .paths import BASE, HEALTH_HOST, POLICY
 
+WAF_DRAINED = f"{POLICY}/drained"
+"""While it is there, nginx says of itself that it is ill; looked for at every question, so nothing is reloaded."""
 _RELOAD_SECONDS = 30.0
+POLITE = {"User-Agent": "hdsync", "Accept": "*/*"}  # without them the CRS takes a question for an attack
 
 
 class Service(Protocol):
     """One program."""
 
-    def reads(self, path: str) -> bool:
+    @property
+    def unit(self) -> str | None:
+        """Systemd's name of it, None for what is no process."""
+
+    def reads(self, path: str, /) -> bool:
         """Whether the file is one of this program's."""
 
     def check(self, stage: str) -> tuple[str, ...] | None:
@@ -28,10 +36,11 @@ class Service(Protocol):
         """Whether the program answers as these files ask."""
 
 
-def _status(port: int, path: str, host: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+def status_of(port: int, path: str, host: str, patience_seconds: float = 2) -> int:
+    """The status of one GET to this machine itself, 0 when nobody answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience_seconds)
     try:
-        connection.request("GET", path, headers={"Host": host, "Connection": "close"})
+        connection.request("GET", path, headers={"Host": host, "Connection": "close", **POLITE})
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return 0
@@ -41,6 +50,8 @@ def _status(port: int, path: str, host: str) -> int:
 
 class Firewall:
     """nftables: base and policy are loaded in one transaction."""
+
+    unit = None
 
     def reads(self, path: str) -> bool:
         """Sets' members."""
@@ -61,6 +72,8 @@ class Firewall:
 
 class HaproxyService:
     """HAProxy in master-worker mode: the new worker takes the listeners over."""
+
+    unit = "haproxy.service"
 
     def reads(self, path: str) -> bool:
         """Configuration and maps."""
@@ -83,12 +96,14 @@ class HaproxyService:
     def serving(self, files: Iterable[str], /) -> bool:
         """The worker answers; on an edge also port 80, well or not (its servers' health is not its own)."""
         if any(path.endswith("/edge.cfg") for path in files):
-            return _status(80, "/healthz", "localhost") in (200, 503)
-        return _status(8404, "/stats;json", "localhost") == 200
+            return status_of(80, "/healthz", "localhost") in (200, 503)
+        return status_of(8404, "/stats;json", "localhost") == 200
 
 
 class NginxService:
     """nginx with the rules; it runs only while there is a site."""
+
+    unit = "nginx.service"
 
     def reads(self, path: str) -> bool:
         """Sites and edges."""
@@ -115,8 +130,9 @@ class NginxService:
             raise ApplyError(f"nginx kept its old workers:\n{words}")
 
     def serving(self, files: Iterable[str], /) -> bool:
-        """Healthy with sites; without, there is nobody on port 80."""
-        return _status(80, "/healthz", HEALTH_HOST) == (200 if _sites(files) else 0)
+        """Healthy with sites, or ill if that is what it has to say; without, there is nobody on port 80."""
+        told = 503 if WAF_DRAINED in files else 200
+        return status_of(80, "/healthz", HEALTH_HOST) == (told if _sites(files) else 0)
 
 
 def _sites(files: Iterable[str], /) -> bool:
@@ -125,6 +141,8 @@ def _sites(files: Iterable[str], /) -> bool:
 
 class LabService:
     """The stand-in web server reads its hosts at every request."""
+
+    unit = "hdinfra-lab-origin.service"
 
     def reads(self, path: str) -> bool:
         """Host names."""
@@ -139,10 +157,39 @@ class LabService:
 
     def serving(self, _files: Iterable[str], /) -> bool:
         """It turns an unknown host away, so it answers."""
-        return _status(80, "/", "unknown.invalid") == 421
+        return status_of(80, "/", "unknown.invalid") == 421
+
+
+class ManagementService:
+    """The management API behind its nginx; both belong to the base, so a policy reloads neither."""
+
+    unit = "hdinfra-control.service"
+
+    def reads(self, _path: str, /) -> bool:
+        """No policy file."""
+        return False
+
+    def check(self, stage: str) -> None:
+        """Nothing of the policy is its own."""
+
+    def activate(self, run: Run, _files: Iterable[str], /) -> None:
+        """Nothing to take."""
+
+    def serving(self, _files: Iterable[str], /) -> bool:
+        """Both answer; that the stack has not certified the API yet is no fault of the machine."""
+        return bool(status_of(9001, "/v1/ready", "localhost")) and _listens(9000)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 FIREWALL = Firewall()
 HAPROXY = HaproxyService()
 NGINX = NginxService()
 LAB = LabService()
+MANAGEMENT = ManagementService()

@@ -4,14 +4,16 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
+from .fields import Address
 from .firewall import elements
 from .haproxy import Haproxy, quoted
 from .nginx import Nginx
 from .paths import AUDIT_LOGS, ORIGIN_SOCKETS, POLICY
-from .policy import Address, WafPolicy, WafSite
-from .services import FIREWALL, HAPROXY, NGINX, Service
+from .policy import WafPolicy, WafSite
+from .services import FIREWALL, HAPROXY, NGINX, WAF_DRAINED, Service
 
 SERVICES: tuple[Service, ...] = (FIREWALL, HAPROXY, NGINX)
+DRAINED: Mapping[str, str] = {WAF_DRAINED: ""}
 _ENGINE = {"RECORD": "DetectionOnly", "MITIGATION": "On"}
 
 
@@ -87,7 +89,7 @@ def _server(site: WafSite, rules: str) -> str:
 
 def _rules(site: WafSite) -> str:
     """A site's own settings. They stand before the inherited CRS rules, whose defaults yield to what is set."""
-    return (
+    settings = (
         f"SecRuleEngine {_ENGINE[site.mode]}\n"
         "SecAuditEngine RelevantOnly\n"
         'SecAuditLogRelevantStatus "^$"\n'
@@ -97,6 +99,7 @@ def _rules(site: WafSite) -> str:
         f"SecAuditLog {AUDIT_LOGS}/{file_stem(site.host)}.audit.json\n"
         f'SecAction "id:890001,phase:1,pass,nolog,t:none,setvar:tx.paranoia_level={site.paranoia}"\n'
     )
+    return settings + "".join(f"SecRuleRemoveById {rule}\n" for rule in sorted(set(site.exclusions)))
 
 
 def _origins(sites: Sequence[WafSite]) -> str:

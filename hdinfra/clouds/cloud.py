@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Protocol, assert_never
+from pathlib import Path
+from typing import Protocol, assert_never
 
 import pulumi
 
+from hdinfra.machine.bundle import Bundle
 from hdinfra.model.plan import MachinePlan, Prefixes
 from hdinfra.model.spec import Provider
 
@@ -74,11 +76,11 @@ class MachineHandle:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyHandle:
-    """One Machine's policy, in force when the resource exists."""
+class BundleHandle:
+    """A bundle where first boots can fetch it. Who takes the `url` waits until it lies there."""
 
     resource: pulumi.Resource
-    digest: pulumi.Output[str]
+    url: pulumi.Output[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,13 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """What a Machine is told at its first boot, and how it says that it has booted."""
+    """What a Machine is told at its first boot, and how it says that it has booted.
+
+    `user_data` counts at the first boot only; another `description` (SHA-256) is what a new Machine is made for.
+    """
 
     user_data: pulumi.Output[str]
+    description: str
     meta_data: str
     booted: tuple[str, ...]
 
@@ -129,10 +135,8 @@ class Cloud(Protocol):
         """A Machine that boots from the ground's image of its role, in the ground's networks."""
         ...
 
-    def policy(
-        self, machine: MachineHandle, document: pulumi.Input[Mapping[str, Any]], opts: pulumi.ResourceOptions
-    ) -> PolicyHandle:
-        """The policy of one Machine, named after it."""
+    def bundle(self, bundle: Bundle, path: Path, store: MachineHandle, opts: pulumi.ResourceOptions) -> BundleHandle:
+        """An archive, which lies at `path` here, where Machines can fetch it."""
         ...
 
 

@@ -1,6 +1,7 @@
 """The local cloud: machines as system containers of Docker or Podman, through the provider plugin `hdlocal`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -8,13 +9,14 @@ import pulumi
 from hdinfra.clouds.cloud import (
     AddressHandle,
     Boot,
+    BundleHandle,
     Ground,
     ImageHandle,
     MachineHandle,
     NetworkHandle,
-    PolicyHandle,
     Scope,
 )
+from hdinfra.machine.bundle import Bundle
 from hdinfra.model.plan import Addresses, MachinePlan, Prefixes
 from hdinfra.plugins.local import resources
 
@@ -49,6 +51,7 @@ class LocalCloud:
             image=ground.images[plan.role].reference,
             networks=_attachments(plan, ground.networks),
             user_data=boot.user_data,
+            description=boot.description,
             meta_data=boot.meta_data,
             cpus=float(plan.size.vcpu),
             memory_mib=plan.size.memory_mib,
@@ -60,18 +63,19 @@ class LocalCloud:
         address = _address(_public(plan))
         return MachineHandle(plan, machine, machine.container, machine.container_id, address.ipv4, address.ipv6)
 
-    def policy(
-        self, machine: MachineHandle, document: pulumi.Input[Mapping[str, Any]], opts: pulumi.ResourceOptions
-    ) -> PolicyHandle:
-        """Handed to the Applier inside the container."""
-        policy = resources.Policy(
-            f"{machine.plan.name}-policy",
-            container=machine.native_id,
-            container_id=machine.generation,
-            document=document,
+    def bundle(self, bundle: Bundle, path: Path, store: MachineHandle, opts: pulumi.ResourceOptions) -> BundleHandle:
+        """A file in the machine that plays the bucket."""
+        made = resources.Bundle(
+            f"{store.plan.place}-{bundle.role}",
+            container=store.native_id,
+            container_id=store.generation,
+            sha256=bundle.sha256,
+            path=str(path),
             opts=opts,
         )
-        return PolicyHandle(policy, policy.digest)
+        host = _public(store.plan).ipv4
+        # The engine makes few resources at once: Machines that waited inside their boot would keep the store from it.
+        return BundleHandle(made, made.file_name.apply(lambda name: f"http://{host}/{name}"))
 
 
 def _public(plan: MachinePlan) -> Addresses:
@@ -98,4 +102,4 @@ def _attachments(plan: MachinePlan, networks: Sequence[NetworkHandle]) -> list[d
 def _ports(plan: MachinePlan) -> list[dict[str, Any]]:
     if plan.publish is None:
         return []
-    return [{"address": str(plan.publish.address), "port": plan.publish.port, "target": 80}]
+    return [{"address": str(plan.publish.address), "port": plan.publish.port, "target": plan.publish.target}]

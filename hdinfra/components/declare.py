@@ -1,5 +1,6 @@
 """A whole plan in one call, for stacks that are only YAML; and what an operator wants to know of it afterwards."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import pulumi
 
 from hdinfra.clouds.cloud import MachineHandle
 from hdinfra.components.edge import ProxyEdge, ProxyEdgeArgs
+from hdinfra.components.enrolment import Clock
 from hdinfra.components.instance import SharedInstance, SharedInstanceArgs
 from hdinfra.components.zone import Zone, ZoneArgs
 from hdinfra.model.plan import ClusterPlan, ZonePlan
@@ -21,9 +23,9 @@ class Declared:
     edge: ProxyEdge | None
 
 
-def declare(plan: ZonePlan) -> Declared:
-    """Declare everything that the plan holds."""
-    zone = Zone(plan.zone, ZoneArgs(plan=plan))
+def declare(plan: ZonePlan, clock: Clock = time.time) -> Declared:
+    """Declare everything that the plan holds. `clock` dates the enrolment tokens."""
+    zone = Zone(plan.zone, ZoneArgs(plan=plan, clock=clock))
     instances = tuple(
         SharedInstance(instance.name, SharedInstanceArgs(zone=zone, plan=instance)) for instance in plan.instances
     )
@@ -50,9 +52,19 @@ def status_of(declared: Declared) -> dict[str, Any]:
             "urls": list(edge.urls) if edge else [],
             "machines": [_machine("edge", machine) for machine in edge.machines.values()] if edge else [],
         },
+        "control": [
+            _machine("control", machine)
+            for machine in (declared.zone.control.machines.values() if declared.zone.control else ())
+        ],
         "lab": [_machine("lab", machine) for machine in declared.zone.lab_machines.values()],
         "sites": _sites(plan),
     }
+
+
+def control_of(declared: Declared) -> dict[str, Any]:
+    """The stack output `control`: where the API machines are. Keys and tokens stay with the resource that made them."""
+    control = declared.zone.control
+    return {"zone": declared.zone.plan.zone, "endpoints": control.endpoints if control else []}
 
 
 def _cluster(plan: ClusterPlan, machines: list[tuple[str, MachineHandle]]) -> dict[str, Any]:

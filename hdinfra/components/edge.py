@@ -6,7 +6,8 @@ from typing import Any
 
 import pulumi
 
-from hdinfra.clouds.cloud import Ground, MachineHandle, PolicyHandle
+from hdinfra.clouds.cloud import MachineHandle
+from hdinfra.components.control import PolicyHandle
 from hdinfra.components.ground import declare_machine, resolved
 from hdinfra.components.instance import SharedInstance
 from hdinfra.components.zone import Zone
@@ -24,34 +25,26 @@ class ProxyEdgeArgs:
 
 
 class ProxyEdge(pulumi.ComponentResource):
-    """What users' requests meet first. Its policies follow those of the Instances, so that it never sends too early."""
+    """What users' requests meet first. Its policy follows those of the Instances, so that it never sends too early."""
 
     machines: Mapping[str, MachineHandle]
-    policies: tuple[PolicyHandle, ...]
+    policy: PolicyHandle | None
     urls: tuple[str, ...]
 
     def __init__(self, name: str, args: ProxyEdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hdinfra:index:ProxyEdge", name, None, opts)
         plans = args.plan.machines if args.plan else ()
-        places = args.zone.places
-        self.machines = {plan.name: declare_machine(plan, places[plan.place].ground, self) for plan in plans}
-        document = _document(args.instances)
-        after = [policy.resource for instance in args.instances for policy in instance.policies]
-        self.policies = tuple(
-            self._policy(machine, document, places[machine.plan.place].ground, after)
-            for machine in self.machines.values()
-        )
+        self.machines, self.policy = {}, None
+        if plans:
+            control, enrolment = args.zone.management
+            places = args.zone.places
+            self.machines = {
+                plan.name: declare_machine(plan, places[plan.place].ground, enrolment, self) for plan in plans
+            }
+            after = [instance.policy.resource for instance in args.instances]
+            self.policy = control.publish(name, self.machines, _document(args.instances), parent=self, after=after)
         self.urls = tuple(f"http://{plan.publish.address}:{plan.publish.port}" for plan in plans if plan.publish)
         self.register_outputs({"urls": list(self.urls)})
-
-    def _policy(
-        self,
-        machine: MachineHandle,
-        document: pulumi.Output[dict[str, Any]],
-        ground: Ground,
-        after: Sequence[pulumi.Resource],
-    ) -> PolicyHandle:
-        return ground.cloud.policy(machine, document, ground.options(self, after))
 
 
 def _document(instances: Sequence[SharedInstance]) -> pulumi.Output[dict[str, Any]]:

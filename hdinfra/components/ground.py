@@ -6,7 +6,8 @@ from dataclasses import replace
 import pulumi
 
 from hdinfra.clouds.cloud import AddressHandle, Boot, Cloud, Ground, ImageHandle, MachineHandle, NetworkHandle, Scope
-from hdinfra.machine.cloud_init import cloud_config
+from hdinfra.components.enrolment import Enrolment
+from hdinfra.machine.cloud_init import cloud_config, description_digest
 from hdinfra.machine.roles import machine_of
 from hdinfra.model.plan import MachinePlan
 
@@ -32,11 +33,15 @@ def _images(ground: Ground, packages: Mapping[str, Sequence[str]], parent: pulum
     }
 
 
-def declare_machine(plan: MachinePlan, ground: Ground, parent: pulumi.Resource) -> MachineHandle:
-    """One Machine as a child of `parent`. Its user data is a secret: an enrolment token may be part of it."""
+def declare_machine(
+    plan: MachinePlan, ground: Ground, enrolment: Enrolment | None, parent: pulumi.Resource
+) -> MachineHandle:
+    """One Machine as a child of `parent`. Its user data is a secret, for its enrolment token is part of it."""
     machine = machine_of(ground.scope.zone, plan)
+    told = enrolment.files(plan) if enrolment else pulumi.Output.from_input(())
     boot = Boot(
-        user_data=pulumi.Output.secret(cloud_config(machine)),
+        user_data=pulumi.Output.secret(told.apply(lambda files: cloud_config(machine, files))),
+        description=description_digest(machine),
         meta_data=f"instance-id: {plan.name}\nlocal-hostname: {plan.name}\n",
         booted=machine.health.booted,
     )

@@ -6,7 +6,8 @@ from typing import Any
 
 import pulumi
 
-from hdinfra.clouds.cloud import MachineHandle, PolicyHandle
+from hdinfra.clouds.cloud import MachineHandle
+from hdinfra.components.control import PolicyHandle
 from hdinfra.components.ground import declare_machine, resolved
 from hdinfra.components.zone import Zone
 from hdinfra.model.plan import InstancePlan
@@ -22,27 +23,25 @@ class SharedInstanceArgs:
 
 
 class SharedInstance(pulumi.ComponentResource):
-    """Machines of which any one Cluster's may vanish. `policies` exist once each Machine serves its sites."""
+    """Machines of which any one Cluster's may vanish. `policy` exists once the Machines serve their sites."""
 
     plan: InstancePlan
     machines: Mapping[str, MachineHandle]
-    policies: tuple[PolicyHandle, ...]
+    policy: PolicyHandle
 
     def __init__(self, name: str, args: SharedInstanceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hdinfra:index:SharedInstance", name, None, opts)
         self.plan = args.plan
-        clusters = args.zone.clusters
+        zone = args.zone
+        control, enrolment = zone.management
         self.machines = {
-            plan.name: declare_machine(plan, clusters[plan.place].ground, self) for plan in args.plan.machines
+            plan.name: declare_machine(plan, zone.clusters[plan.place].ground, enrolment, self)
+            for plan in args.plan.machines
         }
-        document = _document(args)
         # Origins first: a WAF that meets a silent origin counts it out for some seconds.
-        after = [policy.resource for policy in args.zone.lab.policies] if args.zone.lab else []
-        self.policies = tuple(
-            clusters[machine.plan.place].ground.cloud.policy(
-                machine, document, clusters[machine.plan.place].ground.options(self, after)
-            )
-            for machine in self.machines.values()
+        after = [policy.resource for policy in zone.lab.policies] if zone.lab else []
+        self.policy = control.publish(
+            f"instance-{args.plan.name}", self.machines, _document(args), parent=self, after=after
         )
         self.register_outputs({"machines": sorted(self.machines)})
 

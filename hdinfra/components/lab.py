@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from hdinfra.clouds.cloud import Ground, MachineHandle, NetworkHandle, PolicyHandle, Scope, cloud_of
+from hdinfra.clouds.cloud import MachineHandle, NetworkHandle, Scope, cloud_of
+from hdinfra.components.control import ControlPlane, PolicyHandle
+from hdinfra.components.enrolment import Enrolment
 from hdinfra.components.ground import declare_machine, furnished, lay_ground
 from hdinfra.model.plan import InstancePlan, LabPlan
 from hdinfra.model.policies import lab_origin_policy
@@ -19,6 +21,8 @@ class LabOriginsArgs:
     plan: LabPlan
     scope: Scope
     instances: tuple[InstancePlan, ...]
+    control: ControlPlane
+    enrolment: Enrolment
     wan: NetworkHandle | None = None
 
 
@@ -33,15 +37,16 @@ class LabOrigins(pulumi.ComponentResource):
         bare = lay_ground(name, "lab", cloud_of(Provider.LOCAL), args.scope, self)
         ground = furnished(bare, args.plan.origins, (args.wan,) if args.wan else (), self)
         self.machines = {
-            plan.name.removeprefix("lab-"): declare_machine(plan, ground, self) for plan in args.plan.origins
+            plan.name.removeprefix("lab-"): declare_machine(plan, ground, args.enrolment, self)
+            for plan in args.plan.origins
         }
         self.policies = tuple(
-            self._policy(origin, machine, ground, args.instances) for origin, machine in self.machines.items()
+            args.control.publish(
+                f"lab-{origin}",
+                {origin: machine},
+                lab_origin_policy(origin, args.instances).model_dump(mode="json"),
+                parent=self,
+            )
+            for origin, machine in self.machines.items()
         )
         self.register_outputs({"origins": {origin: machine.ipv4 for origin, machine in self.machines.items()}})
-
-    def _policy(
-        self, origin: str, machine: MachineHandle, ground: Ground, instances: tuple[InstancePlan, ...]
-    ) -> PolicyHandle:
-        document = lab_origin_policy(origin, instances).model_dump(mode="json")
-        return ground.cloud.policy(machine, document, ground.options(self))

@@ -1,28 +1,36 @@
 """A Zone: its Clusters, the places of its edge and, on the local cloud, the Internet between them."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
 from hdinfra.clouds.cloud import AddressHandle, MachineHandle, NetworkHandle, Scope, cloud_of
+from hdinfra.components.bundles import Bundles, BundlesArgs
 from hdinfra.components.cluster import Cluster, ClusterArgs
+from hdinfra.components.control import ControlPlane, ControlPlaneArgs
+from hdinfra.components.enrolment import Clock, Enrolment
 from hdinfra.components.ground import lay_ground
 from hdinfra.components.lab import LabOrigins, LabOriginsArgs
 from hdinfra.components.place import Place, PlaceArgs
+from hdinfra.machine.roles import MANAGED
 from hdinfra.model.plan import ClusterPlan, Prefixes, ZonePlan
 from hdinfra.model.spec import Provider
+from hdinfra.plugins.policy import resources
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneArgs:
     """`namespace` starts the name of all that the local cloud makes.
 
-    Left out, it is the stack's `hdinfra:namespace`, and without that `<project>-<stack>`.
+    Left out, it is the stack's `hdinfra:namespace`, and without that `<project>-<stack>`. `clock` dates enrolment
+    tokens.
     """
 
     plan: ZonePlan
     namespace: str | None = None
+    clock: Clock = time.time
 
 
 class Zone(pulumi.ComponentResource):
@@ -32,7 +40,10 @@ class Zone(pulumi.ComponentResource):
     scope: Scope
     clusters: Mapping[str, Cluster]
     places: Mapping[str, Place]
+    bundles: Bundles | None
+    control: ControlPlane | None
     lab: LabOrigins | None
+    _enrolment: Enrolment | None
 
     def __init__(self, name: str, args: ZoneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hdinfra:index:Zone", name, None, opts)
@@ -41,6 +52,9 @@ class Zone(pulumi.ComponentResource):
         wan = self._wan(args.plan.wan) if args.plan.wan else None
         self.clusters = {plan.name: self._cluster(plan, wan) for plan in args.plan.clusters}
         self.places = self._places(wan)
+        self.bundles, self.control, self._enrolment = None, None, None
+        if args.plan.control.machines:
+            self._manage(args.clock, wan)
         self.lab = self._lab(wan)
         self.register_outputs({"zone": args.plan.zone, "clusters": sorted(self.clusters)})
 
@@ -53,6 +67,35 @@ class Zone(pulumi.ComponentResource):
     def lab_machines(self) -> Mapping[str, MachineHandle]:
         """Lab origins by name."""
         return self.lab.machines if self.lab else {}
+
+    @property
+    def management(self) -> tuple[ControlPlane, Enrolment]:
+        """How Machines of this Zone come to their policy."""
+        if self.control is None or self._enrolment is None:
+            raise ValueError(f"zone `{self.plan.zone}` was planned without machines, so it has no control plane")
+        return self.control, self._enrolment
+
+    def _manage(self, clock: Clock, wan: NetworkHandle | None) -> None:
+        """Keys first, then where code lies, then the API machines."""
+        own = pulumi.ResourceOptions(parent=self)
+        provider = resources.Provider("control-provider", opts=own)
+        keys = resources.Keys(
+            "control-keys", zone=self.plan.zone, opts=pulumi.ResourceOptions(parent=self, provider=provider)
+        )
+        roles = tuple(sorted({machine.role for machine in self.plan.machines} & MANAGED))
+        self.bundles = Bundles("bundles", BundlesArgs(self.plan.bundles, self.scope, roles, keys, wan), own)
+        control = self.plan.control
+        grounds = {name: cluster.ground for name, cluster in self.clusters.items()}
+        apis = {
+            plan.name: grounds[plan.place].cloud.address(plan, grounds[plan.place].options(self))
+            for plan in control.machines
+        }
+        self._enrolment = Enrolment(self.plan.zone, control, keys, apis, self.bundles.pins, clock)
+        # Where a provider gives the addresses, they are not known before the Machines are.
+        known = tuple(machine.public for machine in self.plan.machines if machine.public)
+        self.control = ControlPlane(
+            "control", ControlPlaneArgs(control, self._enrolment, provider, grounds, known), own
+        )
 
     def _wan(self, prefixes: Prefixes) -> NetworkHandle:
         ground = lay_ground("wan", "wan", cloud_of(Provider.LOCAL), self.scope, self)
@@ -75,7 +118,8 @@ class Zone(pulumi.ComponentResource):
     def _lab(self, wan: NetworkHandle | None) -> LabOrigins | None:
         if not self.plan.lab.origins:
             return None
-        args = LabOriginsArgs(self.plan.lab, self.scope, self.plan.instances, wan)
+        control, enrolment = self.management
+        args = LabOriginsArgs(self.plan.lab, self.scope, self.plan.instances, control, enrolment, wan)
         return LabOrigins("lab", args, pulumi.ResourceOptions(parent=self))
 
 

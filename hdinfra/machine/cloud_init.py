@@ -1,15 +1,16 @@
 """A Machine as cloud-config. Everything but the identity file is the same for all Machines of a role."""
 
 import gzip
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 
 import yaml
 
 from hdinfra.machine.firewall import ruleset
-from hdinfra.machine.machine import File, Identity, Machine, Unit
+from hdinfra.machine.machine import File, Identity, Machine, Unit, User
 from hdinfra.machine.sources import asset
 
 IDENTITY_PATH = "/etc/hdinfra/identity.json"
@@ -41,18 +42,26 @@ def _represent(dumper: yaml.SafeDumper, text: _Literal) -> yaml.ScalarNode:
 _Dumper.add_representer(_Literal, _represent)
 
 
-def cloud_config(machine: Machine) -> str:
-    """The cloud-config text; encoding it (plain, gzip, base64) is the provider adapter's."""
+def cloud_config(machine: Machine, first_boot: Sequence[File] = ()) -> str:
+    """The cloud-config text; encoding it (plain, gzip, base64) is the provider adapter's.
+
+    `first_boot`: files that are told to this one machine at its first boot, and to nobody later.
+    """
     # Nobody logs in: no default user, and of cloud-init's modules only those with work here (no host keys).
     head = {"users": [], **_MODULES, **_quiet_boot(machine.units)}
-    entries = map(_entry, (_identity(machine.identity), *all_files(machine)))
+    entries = map(_entry, (_identity(machine.identity), *first_boot, *all_files(machine)))
     tail = {"runcmd": [["/usr/lib/hdinfra/boot.sh"]]}
     return "".join(("#cloud-config\n", _yaml(head), "write_files:\n", *entries, _yaml(tail)))
 
 
-def user_data_bytes(machine: Machine) -> int:
+def description_digest(machine: Machine) -> str:
+    """SHA-256 of all that only a new Machine can have; what is told at a first boot is not among it."""
+    return hashlib.sha256(cloud_config(machine).encode()).hexdigest()
+
+
+def user_data_bytes(machine: Machine, first_boot: Sequence[File] = ()) -> int:
     """Size after gzip, which is how providers with a small limit are given it."""
-    return len(gzip.compress(cloud_config(machine).encode(), mtime=0))
+    return len(gzip.compress(cloud_config(machine, first_boot).encode(), mtime=0))
 
 
 def all_files(machine: Machine) -> tuple[File, ...]:
@@ -67,10 +76,15 @@ def all_files(machine: Machine) -> tuple[File, ...]:
             "/etc/sysctl.d/60-hdinfra.conf",
             _lines(f"{key} = {machine.sysctls[key]}" for key in sorted(machine.sysctls)),
         ),
-        File("/etc/sysusers.d/hdinfra.conf", _lines(f'u {user.name} - "" {user.home}' for user in machine.users)),
+        File("/etc/sysusers.d/hdinfra.conf", _lines(_users(machine.users))),
         File("/usr/lib/hdinfra/boot.sh", asset("boot.sh"), 0o755),
     )
     return tuple(sorted(files, key=lambda file: file.path))
+
+
+def _users(users: Iterable[User]) -> Iterable[str]:
+    yield "g hdinfra-operators -"
+    yield from (f'u {user.name} - "" {user.home}' for user in users)
 
 
 def _quiet_boot(units: Iterable[Unit]) -> dict[str, object]:

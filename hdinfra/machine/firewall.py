@@ -22,6 +22,8 @@ def ruleset(firewall: Firewall) -> str:
         *_chain("forwarded", "forward", []),
         *_chain("outbound", "output", [*_common("oif"), *_outbound(firewall)]),
         "}",
+        # What counts until the first policy; policy empties the sets that it fills.
+        'include "/etc/hdinfra/first/*.nft"',
         'include "/etc/hdinfra/policy/firewall/*.nft"',
     ]
     return "".join(line + "\n" for line in lines)
@@ -30,8 +32,12 @@ def ruleset(firewall: Firewall) -> str:
 def _sets(firewall: Firewall) -> list[str]:
     sources = sorted(set(firewall.restricted_tcp.values()))
     return [
-        f"    set {name}{version} {{ type ipv{version}_addr{port}; }}"
-        for names, port in ((sources, ""), (sorted(firewall.outbound_sets), " . inet_service"))
+        f"    set {name}{version} {{ type ipv{version}_addr{kind}; }}"
+        # Sources are addresses or whole networks, hence intervals.
+        for names, kind in (
+            (sources, "; flags interval; auto-merge"),
+            (sorted(firewall.outbound_sets), " . inet_service"),
+        )
         for name in names
         for version in (4, 6)
     ]
@@ -67,10 +73,13 @@ def _outbound(firewall: Firewall) -> list[str]:
         for name in sorted(firewall.outbound_sets)
         for family, version in (("ip", 4), ("ip6", 6))
     ]
+    users = ", ".join(f'"{user}"' for user in firewall.api_users)
+    api = [f"meta skuid {{ {users} }} tcp dport 9000 accept"] if users else []
     return [
         "udp dport { 53, 67, 123, 547 } accept",
         "tcp dport 53 accept",
         'meta skuid { "root", "_apt" } tcp dport { 80, 443 } accept',
+        *api,
         *sets,
         # Refused at once, so that a local program sees the reason instead of a time-out.
         "reject with icmpx admin-prohibited",

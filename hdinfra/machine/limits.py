@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from hdinfra.machine.cloud_init import all_files, user_data_bytes
-from hdinfra.machine.machine import Machine
-from hdinfra.machine.roles import machine_of
+from hdinfra.machine.first_boot import callers_file, sample_first_boot
+from hdinfra.machine.machine import File, Machine
+from hdinfra.machine.roles import MANAGED, machine_of
 from hdinfra.model.plan import MachinePlan, ZonePlan
 from hdinfra.model.refusal import Refusal
 from hdinfra.model.regions import load_catalogue
@@ -15,11 +16,24 @@ def user_data_refusals(plan: ZonePlan, limits: Mapping[Provider, int] | None = N
     """One refusal for each role and provider whose Machines are too big; `limits` in bytes, else the catalogue's."""
     known = limits if limits is not None else _catalogue_limits()
     return tuple(
-        _refusal(path, planned, machine, limit)
+        _refusal(path, planned, machine, (bytes_of(plan, machine), limit))
         for path, planned in _largest(plan).values()
         for machine in (machine_of(plan.zone, planned),)
-        if (limit := known[planned.provider]) < user_data_bytes(machine)
+        if (limit := known[planned.provider]) < bytes_of(plan, machine)
     )
+
+
+def bytes_of(plan: ZonePlan, machine: Machine) -> int:
+    """Size after gzip of a Machine's user data with all that it is told at its first boot."""
+    return user_data_bytes(machine, _first_boot(plan, machine.identity.role))
+
+
+def _first_boot(plan: ZonePlan, role: str) -> tuple[File, ...]:
+    if role not in MANAGED:
+        return ()
+    names = [api.name for api in plan.control.machines]
+    file = sample_first_boot(names, control=role == "control").file()
+    return (file, callers_file(plan.control.admin_networks)) if role == "control" else (file,)
 
 
 def _catalogue_limits() -> dict[Provider, int]:
@@ -41,17 +55,21 @@ def _paths(plan: ZonePlan) -> Iterator[tuple[str, MachinePlan]]:
         yield from ((f"instances[{number}]", machine) for machine in instance.machines)
     for number, machine in enumerate(plan.edge.machines if plan.edge else ()):
         yield f"edge.places[{number}]", machine
+    yield from (("control", machine) for machine in plan.control.machines)
     for number, machine in enumerate(plan.lab.origins):
         yield f"lab.origins[{number}]", machine
+    if plan.bundles.store:
+        yield "bundles", plan.bundles.store
 
 
-def _refusal(path: str, planned: MachinePlan, machine: Machine, limit: int) -> Refusal:
+def _refusal(path: str, planned: MachinePlan, machine: Machine, sizes: tuple[int, int]) -> Refusal:
+    found, limit = sizes
     biggest = sorted(all_files(machine), key=lambda file: (-len(file.content), file.path))[:3]
     named = ", ".join(f"`{file.path}` ({len(file.content):,} bytes)" for file in biggest)
     return Refusal(
         path=path,
         rule="machine.user-data-limit",
-        message=f"cloud-init data of role `{planned.role}` is {user_data_bytes(machine):,} bytes after gzip; "
+        message=f"cloud-init data of role `{planned.role}` is {found:,} bytes after gzip; "
         f"{planned.provider} takes at most {limit:,} and would reject the Machine. Its biggest files: {named}.",
         fix=f"move `{biggest[0].path}` into a package, or choose another provider than `{planned.provider}` here.",
     )

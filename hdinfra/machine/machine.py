@@ -40,13 +40,15 @@ class Firewall:
 
     `public_tcp`: ports open to the world. `restricted_tcp`: port to the name of an nftables set that policy fills
     (sets `<name>4` and `<name>6` exist from boot, empty). `outbound_sets`: names of sets of address and TCP port,
-    filled by policy likewise, that this machine may connect to. Beyond these every machine may only answer, resolve
+    filled by policy likewise, that this machine may connect to. `api_users`: who may ask the management API (port
+    9000 anywhere). Beyond these every machine may only answer, resolve
     names, ask the time and its address, and fetch packages (root and apt alone).
     """
 
     public_tcp: tuple[int, ...] = ()
     restricted_tcp: Mapping[int, str] = field(default_factory=dict)
     outbound_sets: tuple[str, ...] = ()
+    api_users: tuple[str, ...] = ("root",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from hdinfra.machine.apps.bundle_store import bundle_store_machine
+from hdinfra.machine.apps.control import control_machine
 from hdinfra.machine.apps.lab_origin import lab_origin_machine
 from hdinfra.machine.apps.load_balancer import load_balancer_machine
 from hdinfra.machine.apps.waf import waf_machine
@@ -9,10 +11,16 @@ from hdinfra.machine.machine import Machine
 from hdinfra.model.plan import MachinePlan
 
 ROLES: Mapping[str, Callable[[str, MachinePlan], Machine]] = {
+    "bundle-store": bundle_store_machine,
+    "control": control_machine,
     "waf": waf_machine,
     "load-balancer": load_balancer_machine,
     "lab-origin": lab_origin_machine,
 }
+
+
+MANAGED = frozenset(ROLES) - {"bundle-store"}
+"""Roles with an agent, which fetch a bundle at their first boot."""
 
 
 def machine_of(zone: str, plan: MachinePlan) -> Machine:

@@ -1,13 +1,16 @@
 """Puts what was decided into the Plan's shape; nothing is decided here."""
 
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network
 from typing import assert_never
 
 from hdinfra.model.addressing import cluster_addresses, cluster_prefixes, pool, wan_addresses, wan_prefixes
 from hdinfra.model.held import Held
 from hdinfra.model.numbering import Seat
 from hdinfra.model.plan import (
+    BundlesPlan,
     ClusterPlan,
+    ControlPlan,
     EdgePlan,
     InstancePlan,
     LabPlan,
@@ -20,6 +23,9 @@ from hdinfra.model.plan import (
 )
 from hdinfra.model.regions import Catalogue
 from hdinfra.model.spec import InstanceSpec, OriginSpec, Provider, SiteSpec, ZoneSpec
+
+API_PORT = 9000
+"""Where the management API listens (row A18)."""
 
 
 def declaration(
@@ -35,6 +41,7 @@ def declaration(
     for seat, machine in machines:
         if seat.instance is not None:
             by_instance[seat.instance].append(machine)
+    apis = tuple(machine for _, machine in machines if machine.role == "control")
     edge = tuple(machine for _, machine in machines if machine.role == "load-balancer")
     return ZonePlan(
         zone=spec.zone,
@@ -49,7 +56,26 @@ def declaration(
         lab=LabPlan(tuple(machine for _, machine in machines if machine.role == "lab-origin")),
         held=held,
         withdrawn=tuple(sorted(prefixes.keys() & set(held.withdrawn))),
+        control=ControlPlan(
+            machines=apis,
+            admin_networks=_admin_networks(spec, wan, [prefixes[api.place] for api in apis]),
+            bake_seconds=spec.control.bake_seconds,
+        ),
+        bundles=BundlesPlan(
+            url=spec.bundles.url.rstrip("/") if spec.bundles.url else None,
+            store=next((machine for _, machine in machines if machine.role == "bundle-store"), None),
+        ),
     )
+
+
+def _admin_networks(
+    spec: ZoneSpec, wan: Prefixes | None, clusters: Sequence[Prefixes]
+) -> tuple[IPv4Network | IPv6Network, ...]:
+    # This computer speaks to the local cloud's API machines from their networks' gateways, the networks' first
+    # addresses; from which of a machine's networks a published port comes, the container engine decides.
+    gateways = [(prefixes.ipv4[1], prefixes.ipv6[1]) for prefixes in ([wan, *clusters] if wan else [])]
+    here = [network for ipv4, ipv6 in gateways for network in (IPv4Network(ipv4), IPv6Network(ipv6))]
+    return tuple(sorted({*spec.control.admin_networks, *here}, key=lambda n: (n.version, n)))
 
 
 def has_wan(spec: ZoneSpec) -> bool:
@@ -78,7 +104,8 @@ def _clusters(spec: ZoneSpec, network: Prefixes, catalogue: Catalogue) -> tuple[
 
 def _machine(seat: Seat, number: int, cluster: Prefixes | None, wan: Prefixes | None) -> MachinePlan:
     region = seat.region
-    publish = Publish(seat.publish.address, seat.publish.port) if seat.publish else None
+    target = API_PORT if seat.role == "control" else 80
+    publish = Publish(seat.publish.address, seat.publish.port, target) if seat.publish else None
     return MachinePlan(
         name=seat.name,
         place=seat.place,
@@ -116,6 +143,10 @@ def _site(site: SiteSpec, tenant: str) -> SitePlan:
         origins=tuple(sorted(origins, key=lambda o: (o.lab or "", str(o.address or ""), o.port))),
         health_path=site.health_path,
         response_timeout_seconds=site.response_timeout_seconds,
+        exclusions=tuple(sorted(set(site.exclusions))),
+        lowest_mode=site.ceilings.lowest_mode,
+        highest_paranoia=site.ceilings.highest_paranoia,
+        most_exclusions=site.ceilings.exclusions,
     )
 
 

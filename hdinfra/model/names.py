@@ -90,6 +90,18 @@ IPv6Prefix = Annotated[IPv6Network, BeforeValidator(_plain_text)]
 """An IPv6 network, written as text, its host bits zero."""
 
 
+Prefix = Annotated[IPv4Network | IPv6Network, BeforeValidator(_plain_text)]
+"""A network of either family, written as text, its host bits zero."""
+
+HttpUrl = Annotated[
+    str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.:\[\]_~-]+(/[A-Za-z0-9._~-]+)*/?$", max_length=500)
+]
+"""An address of unreserved characters (RFC 3986) without a query, to which a file's name can be appended."""
+
+RuleNumber = Annotated[int, Field(strict=True, ge=900_000, le=999_999)]
+"""A rule of the OWASP Core Rule Set."""
+
+
 class Spec(BaseModel):
     """Base of every spec: frozen, plain values, and an unknown key is refused instead of ignored."""
 
@@ -98,6 +110,7 @@ class Spec(BaseModel):
 
 __all__ = [
     "Host",
+    "HttpUrl",
     "IPAddress",
     "IPv4",
     "IPv4Address",
@@ -110,7 +123,9 @@ __all__ = [
     "Name",
     "Paranoia",
     "Port",
+    "Prefix",
     "RegionName",
+    "RuleNumber",
     "Seconds",
     "Spec",
     "UrlPath",

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from hdinfra.model.addressing import FIRST_NUMBER, LAST_NUMBER, numbered
+from hdinfra.model.checks.control import published
+from hdinfra.model.checks.instances import CONTROL
 from hdinfra.model.placement import Placement
 from hdinfra.model.plan import Size
 from hdinfra.model.refusal import Refusal
 from hdinfra.model.regions import Catalogue, Region
 from hdinfra.model.spec import Provider, PublishSpec, ZoneSpec
 
+BUNDLES = "bundles"
+"""The place of the machine that plays a bucket."""
 LAB = "lab"
 """The place of all lab machines."""
 
@@ -53,9 +57,24 @@ def lab_seats(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Seat]:
     """The machines that play customers' web servers, as small as the local cloud has them."""
     for origin in spec.lab.origins:
         region = catalogue.regions[Provider.LOCAL, origin.region]
-        size = min(catalogue.sizes[Provider.LOCAL], key=lambda size: (size.memory_mib, size.vcpu, size.name))
         name = f"{LAB}-{origin.name}"
-        yield Seat(name, LAB, "lab-origin", region, size, (name, 0))
+        yield Seat(name, LAB, "lab-origin", region, _smallest_local(catalogue), (name, 0))
+
+
+def control_seats(spec: ZoneSpec, placement: Placement | None, catalogue: Catalogue) -> Iterator[Seat]:
+    """The API machines, one a Cluster."""
+    regions = {cluster.name: catalogue.regions[cluster.provider, cluster.region] for cluster in spec.clusters}
+    for number, candidate in enumerate(placement.candidates if placement else ()):
+        publish = published(spec.control.publish, number) if spec.control.publish else None
+        name, place = f"{candidate.cluster}-{CONTROL}-1", candidate.cluster
+        yield Seat(name, place, "control", regions[place], candidate.size, (CONTROL, number), publish=publish)
+
+
+def store_seats(catalogue: Catalogue) -> Iterator[Seat]:
+    """The machine of the wan that plays a bucket, in the last region of the local cloud."""
+    regions = [region for (provider, _), region in catalogue.regions.items() if provider is Provider.LOCAL]
+    region = max(regions, key=lambda region: region.slot)
+    yield Seat(f"{BUNDLES}-store", BUNDLES, "bundle-store", region, _smallest_local(catalogue), (BUNDLES, 0))
 
 
 def number_seats(
@@ -74,6 +93,10 @@ def number_seats(
         names = [seat.name for seat in sorted(crowd, key=attrgetter("order", "name"))]
         numbers |= numbered(names, held)
     return tuple(refusals) or numbers
+
+
+def _smallest_local(catalogue: Catalogue) -> Size:
+    return min(catalogue.sizes[Provider.LOCAL], key=lambda size: (size.memory_mib, size.vcpu, size.name))
 
 
 def _full(spec: ZoneSpec, crowd: Sequence[Seat], limit: int) -> Refusal:

@@ -36,10 +36,11 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Where the local cloud shows a machine's port 80 on this computer."""
+    """Where the local cloud shows a machine's port `target` on this computer."""
 
     address: IPv4Address
     port: int
+    target: int = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class MachinePlan:
     """One Machine: `name` starts with its Cluster's (or place's) name.
 
     `private` lies in the Cluster's network; `public` is fixed by the plan only where we are the provider (the local
-    cloud), elsewhere the provider gives it and it is None. `role` is `waf`, `load-balancer` or `lab-origin`.
+    cloud), elsewhere the provider gives it and it is None. `role` is `waf`, `load-balancer`, `control`,
+    `bundle-store` or `lab-origin`.
     """
 
     name: str
@@ -93,6 +95,10 @@ class SitePlan:
     origins: tuple[OriginPlan, ...]
     health_path: str
     response_timeout_seconds: int
+    exclusions: tuple[int, ...] = ()
+    lowest_mode: Mode = Mode.BYPASS
+    highest_paranoia: int = 4
+    most_exclusions: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,23 @@ class EdgePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlPlan:
+    """The API machines, one a Cluster; none where a Zone has nothing to manage."""
+
+    machines: tuple[MachinePlan, ...] = ()
+    admin_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    bake_seconds: float = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BundlesPlan:
+    """Where first boots fetch our code: an address that the user fills, or a machine that plays a bucket."""
+
+    url: str | None = None
+    store: MachinePlan | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LabPlan:
     """Machines that play customers' web servers on the local cloud."""
 
@@ -140,6 +163,8 @@ class ZonePlan:
     lab: LabPlan
     held: Held
     withdrawn: tuple[str, ...] = field(default=())
+    control: ControlPlan = ControlPlan()
+    bundles: BundlesPlan = BundlesPlan()
 
     @property
     def operators(self) -> frozenset[str]:
@@ -148,9 +173,12 @@ class ZonePlan:
 
     @property
     def machines(self) -> tuple[MachinePlan, ...]:
-        """Every machine of the Zone: Instances', edge's and lab's."""
+        """Every machine of the Zone: Instances', edge's, API's, lab's and the bundle store."""
         of_instances = tuple(machine for instance in self.instances for machine in instance.machines)
-        return of_instances + (self.edge.machines if self.edge else ()) + self.lab.origins
+        store = (self.bundles.store,) if self.bundles.store else ()
+        return (
+            of_instances + (self.edge.machines if self.edge else ()) + self.control.machines + self.lab.origins + store
+        )
 
     def instance(self, name: str) -> InstancePlan:
         """The Instance of that name; KeyError if the spec has none."""

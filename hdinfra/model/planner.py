@@ -3,12 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from hdinfra.model.checks.clusters import check_clusters
+from hdinfra.model.checks.control import check_control
 from hdinfra.model.checks.edge import check_edge
-from hdinfra.model.checks.instances import check_instances
+from hdinfra.model.checks.instances import CONTROL, check_instances
 from hdinfra.model.checks.network import check_network
 from hdinfra.model.declaration import declaration, has_wan
 from hdinfra.model.held import Held
-from hdinfra.model.numbering import Seat, edge_seats, instance_seats, lab_seats, number_seats
+from hdinfra.model.numbering import (
+    Seat,
+    control_seats,
+    edge_seats,
+    instance_seats,
+    lab_seats,
+    number_seats,
+    store_seats,
+)
 from hdinfra.model.placement import Candidate, Placement, place
 from hdinfra.model.plan import Size, ZonePlan
 from hdinfra.model.refusal import Refusal, RefusedError
@@ -39,6 +48,8 @@ def plan_zone(spec: ZoneSpec, held: Held = NOTHING_HELD, catalogue: Catalogue | 
     if any(refusal.rule in _PLACELESS for refusal in refusals):
         raise RefusedError(refusals)
     placements, unplaced = _placements(spec, held, tables)
+    if not unplaced and _has_machines(spec):
+        unplaced = _place_control(spec, held, tables, placements)
     sizes, unsized = _edge_sizes(spec, tables)
     if refusals := [*refusals, *unplaced, *unsized]:
         raise RefusedError(refusals)
@@ -56,6 +67,7 @@ def check_spec(spec: ZoneSpec, catalogue: Catalogue) -> list[Refusal]:
         *check_network(spec, catalogue, has_wan=has_wan(spec)),
         *check_edge(spec, catalogue),
         *check_instances(spec),
+        *check_control(spec),
     ]
 
 
@@ -85,6 +97,36 @@ def _placements(spec: ZoneSpec, held: Held, catalogue: Catalogue) -> tuple[dict[
         placements[instance.name] = found
         refusals += _long_names(instance, path, found)
     return placements, refusals
+
+
+def _has_machines(spec: ZoneSpec) -> bool:
+    """Whether there is anything to manage."""
+    return bool(spec.instances or spec.edge or spec.lab.origins)
+
+
+def _needs_store(spec: ZoneSpec) -> bool:
+    """Whether a machine has to play the bucket that other clouds have."""
+    return _has_machines(spec) and has_wan(spec) and spec.bundles.url is None
+
+
+def _place_control(spec: ZoneSpec, held: Held, catalogue: Catalogue, placements: dict[str, Placement]) -> list[Refusal]:
+    """Where Instances are refused already, the same reasons would only be told twice."""
+    known = {cluster.name: cluster for cluster in spec.clusters}
+    if not known.keys() >= set(spec.control.clusters or ()):
+        return []  # refused by name
+    control = InstanceSpec.model_construct(
+        name=CONTROL,
+        capacity=1,
+        clusters=spec.control.clusters,
+        machines_per_cluster=1,
+        vcpu=spec.control.vcpu,
+        memory_mib=spec.control.memory_mib,
+    )
+    found = _placement(control, CONTROL, known, held, catalogue)
+    if not isinstance(found, Placement):
+        return list(found)
+    placements[CONTROL] = found
+    return []
 
 
 def _placement(
@@ -156,8 +198,11 @@ def _edge_sizes(spec: ZoneSpec, catalogue: Catalogue) -> tuple[dict[Provider, Si
 def _seats(
     spec: ZoneSpec, placements: Mapping[str, Placement], sizes: Mapping[Provider, Size], catalogue: Catalogue
 ) -> tuple[Seat, ...]:
+    instances = {name: placement for name, placement in placements.items() if name != CONTROL}
     seats = [
-        *instance_seats(spec, placements, catalogue),
+        *instance_seats(spec, instances, catalogue),
+        *control_seats(spec, placements.get(CONTROL), catalogue),
+        *(store_seats(catalogue) if _needs_store(spec) else ()),
         *edge_seats(spec, sizes, catalogue),
         *lab_seats(spec, catalogue),
     ]

@@ -1,11 +1,12 @@
 """From a Plan and addresses that are known by now to the policy of each role. Pure and sorted."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from hdinfra.model.plan import InstancePlan, OriginPlan, SitePlan
 from hdinfra.model.policy import (
     Backend,
+    ControlPolicy,
     EdgeInstance,
     EdgeSite,
     LabOriginPolicy,
@@ -49,6 +50,15 @@ def lab_origin_policy(name: str, instances: Sequence[InstancePlan]) -> LabOrigin
     return LabOriginPolicy(hosts=tuple(sorted({s.host for s in sites if any(o.lab == name for o in s.origins)})))
 
 
+def control_policy(
+    admin_networks: Sequence[str | IPv4Network | IPv6Network], machines: Sequence[Pair] = ()
+) -> ControlPolicy:
+    """Policy of every API machine: admins from their networks, and each machine from its own public addresses."""
+    callers = {ip_network(network) for network in admin_networks}
+    callers |= {ip_network(address) for pair in machines for address in pair}
+    return ControlPolicy(callers=tuple(sorted(callers, key=lambda n: (n.version, int(n.network_address), n.prefixlen))))
+
+
 def _by_family(address: IPv4Address | IPv6Address) -> tuple[int, int]:
     return address.version, int(address)
 
@@ -64,6 +74,10 @@ def _waf_site(site: SitePlan, lab: Mapping[str, Pair]) -> WafSite:
         origins=tuple(OriginAddress(address=address, port=port) for address, port in ordered),
         health_path=site.health_path,
         response_timeout_seconds=site.response_timeout_seconds,
+        exclusions=site.exclusions,
+        lowest_mode=site.lowest_mode,
+        highest_paranoia=site.highest_paranoia,
+        most_exclusions=site.most_exclusions,
     )
 
 
@@ -88,4 +102,9 @@ def _edge_instance(instance: InstancePlan, addresses: Mapping[str, Pair]) -> Edg
 
 
 def _edge_site(site: SitePlan, instance: str) -> EdgeSite:
-    return EdgeSite(host=site.host, instance=instance, response_timeout_seconds=site.response_timeout_seconds)
+    return EdgeSite(
+        host=site.host,
+        instance=instance,
+        health_path=site.health_path,
+        response_timeout_seconds=site.response_timeout_seconds,
+    )

@@ -6,11 +6,28 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hdinfra.model.names import Host, IPAddress, IPv4, IPv6, Name, Paranoia, Port, Seconds, Spec, UrlPath
+from hdinfra.model.names import (
+    Host,
+    IPAddress,
+    IPv4,
+    IPv6,
+    Name,
+    Paranoia,
+    Port,
+    Prefix,
+    RuleNumber,
+    Seconds,
+    Spec,
+    UrlPath,
+)
 from hdinfra.model.spec import Mode
 
 SCHEMA = 1
 """Version of the documents below; a machine that knows only an older one refuses them."""
+
+
+Sites = Field(max_length=2_000)
+"""As many as one release of 1 MiB can hold."""
 
 
 class OriginAddress(Spec):
@@ -21,13 +38,17 @@ class OriginAddress(Spec):
 
 
 class WafSite(Spec):
-    """One website behind the web application firewall."""
+    """One website behind the web application firewall. The last three are ceilings of what the API may set."""
 
     host: Host
     tenant: Name
     mode: Mode
     paranoia: Paranoia
-    origins: tuple[OriginAddress, ...]
+    exclusions: Annotated[tuple[RuleNumber, ...], Field(max_length=64)]
+    lowest_mode: Mode
+    highest_paranoia: Paranoia
+    most_exclusions: Annotated[int, Field(ge=0, le=64)]
+    origins: Annotated[tuple[OriginAddress, ...], Field(min_length=1, max_length=64)]
     health_path: UrlPath
     response_timeout_seconds: Seconds
 
@@ -37,8 +58,8 @@ class WafPolicy(Spec):
 
     app: Literal["waf"] = "waf"
     schema_version: Literal[1] = 1
-    sites: tuple[WafSite, ...]
-    edges: tuple[IPAddress, ...]
+    sites: Annotated[tuple[WafSite, ...], Sites]
+    edges: Annotated[tuple[IPAddress, ...], Field(max_length=500)]
 
 
 class Backend(Spec):
@@ -54,7 +75,7 @@ class EdgeInstance(Spec):
     """An Instance and the machines that serve it."""
 
     name: Name
-    backends: tuple[Backend, ...]
+    backends: Annotated[tuple[Backend, ...], Field(max_length=500)]
 
 
 class EdgeSite(Spec):
@@ -62,6 +83,7 @@ class EdgeSite(Spec):
 
     host: Host
     instance: Name
+    health_path: UrlPath
     response_timeout_seconds: Seconds
 
 
@@ -70,8 +92,8 @@ class LoadBalancerPolicy(Spec):
 
     app: Literal["load-balancer"] = "load-balancer"
     schema_version: Literal[1] = 1
-    instances: tuple[EdgeInstance, ...]
-    sites: tuple[EdgeSite, ...]
+    instances: Annotated[tuple[EdgeInstance, ...], Field(max_length=500)]
+    sites: Annotated[tuple[EdgeSite, ...], Sites]
 
 
 class LabOriginPolicy(Spec):
@@ -79,17 +101,26 @@ class LabOriginPolicy(Spec):
 
     app: Literal["lab-origin"] = "lab-origin"
     schema_version: Literal[1] = 1
-    hosts: tuple[Host, ...]
+    hosts: Annotated[tuple[Host, ...], Sites]
 
 
-PolicyDocument = Annotated[WafPolicy | LoadBalancerPolicy | LabOriginPolicy, Field(discriminator="app")]
+class ControlPolicy(Spec):
+    """Policy of an API machine: the networks that may reach port 9000."""
+
+    app: Literal["control"] = "control"
+    schema_version: Literal[1] = 1
+    callers: Annotated[tuple[Prefix, ...], Field(max_length=1_000)]
 
 
-def canonical(document: WafPolicy | LoadBalancerPolicy | LabOriginPolicy) -> str:
+AnyPolicy = WafPolicy | LoadBalancerPolicy | LabOriginPolicy | ControlPolicy
+PolicyDocument = Annotated[AnyPolicy, Field(discriminator="app")]
+
+
+def canonical(document: AnyPolicy) -> str:
     """The one JSON text of a document: sorted keys, no spaces, ASCII. Its digest is its version."""
     return json.dumps(document.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
 
-def digest(document: WafPolicy | LoadBalancerPolicy | LabOriginPolicy) -> str:
+def digest(document: AnyPolicy) -> str:
     """SHA-256 of the canonical text, in hex."""
     return hashlib.sha256(canonical(document).encode()).hexdigest()

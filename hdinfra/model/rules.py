@@ -8,13 +8,16 @@ RULES: Mapping[str, str] = MappingProxyType(
         "cluster.duplicate-data-centre": "Two Clusters of a Zone are never in the same data centre of one provider.",
         "cluster.duplicate-name": (
             "Clusters, edge places and lab machines have names of their own, no name of a Cluster or place starts "
-            "with another one and a hyphen, and `lab` and `wan` are taken: resources are excluded by that prefix."
+            "with another one and a hyphen, and `bundles`, `control`, `lab` and `wan` are taken: resources are "
+            "excluded by that prefix."
         ),
+        "control.cluster-unknown": "The management API names only Clusters of its Zone.",
+        "control.duplicate-port": "An API machine is published at no port that another machine holds.",
         "edge.duplicate-port": "No two edge places are published at the same address and port of this computer.",
         "edge.place-missing": "An edge has places.",
         "edge.two-operators": "The edge's places belong to at least two operators.",
         "instance.cluster-unknown": "An Instance names only Clusters of its Zone.",
-        "instance.duplicate-name": "Every Instance has a name of its own.",
+        "instance.duplicate-name": "Every Instance has a name of its own, and `control` is the management API's.",
         "instance.headroom": (
             "After the loss of any one Cluster or operator `capacity` Machines stay, within `machines_per_cluster` "
             "and what the provider takes in one Cluster."
@@ -29,6 +32,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "network.overlap": "No Cluster's network overlaps another one's or the wan.",
         "network.reserved": "Networks are unicast, and neither loopback, link-local nor unspecified.",
         "network.size": "The pool is a /12 and a /48; a Cluster's own network is a /16 to /24 and a /64.",
+        "site.ceiling": "A site's own settings lie within its ceilings.",
         "site.duplicate-host": "A host name belongs to one site of the Zone.",
         "site.origin-address": (
             "An origin's address is one that a WAF may reach: not loopback, link-local, multicast, unspecified, "

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from hdinfra.model.names import (
     Host,
+    HttpUrl,
     IPAddress,
     IPv4,
     IPv4Address,
@@ -16,7 +17,9 @@ from hdinfra.model.names import (
     Name,
     Paranoia,
     Port,
+    Prefix,
     RegionName,
+    RuleNumber,
     Seconds,
     Spec,
     UrlPath,
@@ -70,12 +73,24 @@ class OriginSpec(Spec):
     lab: Name | None = None
 
 
+class CeilingsSpec(Spec):
+    """How far the management API may go with a site's settings."""
+
+    lowest_mode: Mode = Field(default=Mode.BYPASS, description="The weakest protection that may be set")
+    highest_paranoia: Paranoia = 4
+    exclusions: Annotated[int, Field(strict=True, ge=0, le=64)] = 16
+
+
 class SiteSpec(Spec):
-    """One website of a tenant."""
+    """One website of a tenant. `mode`, `paranoia` and `exclusions` hold until the management API says otherwise."""
 
     host: Host
     mode: Mode = Mode.RECORD
     paranoia: Paranoia = 1
+    exclusions: Annotated[tuple[RuleNumber, ...], Field(max_length=64)] = Field(
+        default=(), description="Rules of the Core Rule Set that do not apply"
+    )
+    ceilings: CeilingsSpec = CeilingsSpec()
     origins: Annotated[tuple[OriginSpec, ...], Field(min_length=1, max_length=16)]
     health_path: UrlPath = "/"
     response_timeout_seconds: Seconds = Field(
@@ -87,7 +102,7 @@ class TenantSpec(Spec):
     """A customer and their sites."""
 
     name: Name
-    sites: tuple[SiteSpec, ...] = ()
+    sites: Annotated[tuple[SiteSpec, ...], Field(max_length=2_000)] = ()
 
 
 class InstanceSpec(Spec):
@@ -130,6 +145,32 @@ class EdgeSpec(Spec):
     memory_mib: Annotated[int, Field(strict=True, ge=128, le=262_144)] = 256
 
 
+class ControlSpec(Spec):
+    """The management API (one machine in each of at least two Clusters of two operators), and how policy spreads."""
+
+    clusters: tuple[Name, ...] | None = Field(default=None, description="Left out, the planner chooses")
+    admin_networks: Annotated[tuple[Prefix, ...], Field(max_length=64)] = Field(
+        default=(),
+        description="From where the API is reached besides the Zone's machines; on the local cloud also here",
+    )
+    publish: PublishSpec | None = Field(
+        default=None, description="Where the local cloud shows the first API machine; the next has the next port"
+    )
+    bake_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        default=5, description="How long the first machine that has a new version is watched before others get it"
+    )
+    vcpu: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
+    memory_mib: Annotated[int, Field(strict=True, ge=128, le=262_144)] = 256
+
+
+class BundlesSpec(Spec):
+    """Where machines fetch our code at their first boot."""
+
+    url: HttpUrl | None = Field(
+        default=None, description="An address that you filled with `hdinfra bundle`; left out, the Zone brings its own"
+    )
+
+
 class LabOriginSpec(Spec):
     """A machine that plays a customer's web server; only on the local cloud."""
 
@@ -152,4 +193,6 @@ class ZoneSpec(Spec):
     clusters: tuple[ClusterSpec, ...]
     instances: tuple[InstanceSpec, ...] = ()
     edge: EdgeSpec | None = None
+    control: ControlSpec = ControlSpec()
+    bundles: BundlesSpec = BundlesSpec()
     lab: LabSpec = LabSpec()

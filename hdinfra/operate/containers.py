@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -48,12 +49,17 @@ class Containers:
         container = self.get(name)
         return container is not None and container.status == "running"
 
+    def run(self, name: str, *command: str) -> None:
+        """Run a command in that machine, whatever comes of it: it may just be stopping."""
+        with suppress(APIError, NotFound, requests.RequestException):
+            self.client.containers.get(name).exec_run(list(command))
+
     def hdctl_status(self, name: str) -> Mapping[str, Any] | None:
         """What the machine says of itself; None when it cannot say anything."""
         if not self.is_running(name):
             return None
         try:
-            done = self.client.containers.get(name).exec_run(["hdctl", "status"], stderr=False)
+            done = self.client.containers.get(name).exec_run(["hdctl", "status", "--json"], stderr=False)
             return _parsed(said(done))
         except (APIError, NotFound, requests.RequestException):
             return None  # it stopped between the two looks; the caller looks again

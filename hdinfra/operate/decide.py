@@ -7,6 +7,7 @@ from hdinfra.model.held import Held
 from hdinfra.model.held_file import dump_held, load_held, newest
 from hdinfra.model.plan import ZonePlan
 from hdinfra.model.planner import rechosen
+from hdinfra.model.spec import ZoneSpec
 from hdinfra.operate.engine import Deployed, Engine
 from hdinfra.operate.workspace import Workspace, write_atomically
 
@@ -21,7 +22,11 @@ class Decision:
 
 def decide(workspace: Workspace, deployed: Deployed | None) -> Decision:
     """Plan with the newest held decisions. Raises RefusedError with every refusal."""
-    spec = hdinfra.load_spec(workspace.spec_file)
+    return decide_for(hdinfra.load_spec(workspace.spec_file), workspace, deployed)
+
+
+def decide_for(spec: ZoneSpec, workspace: Workspace, deployed: Deployed | None) -> Decision:
+    """The same for a spec that is not on disk yet."""
     in_file, in_stack = load_held(workspace.lock_file), _deployed_held(deployed)
     held = newest(in_file, in_stack)
     notes: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.1
 class Deployed:
     """What the engine's state says, read once."""
 
-    raw: Mapping[str, Any]
+    raw: Mapping[str, Any] = field(repr=False)
 
     @property
     def resources(self) -> tuple[Mapping[str, Any], ...]:
@@ -96,7 +96,16 @@ class Engine:
 
     def deployed(self) -> Deployed | None:
         """The stack's state, or None where the stack does not exist."""
-        done = self.ask("stack", "export", "--stack", self.workspace.stack)
+        return self._exported()
+
+    def deployed_with_secrets(self) -> Deployed | None:
+        """The same with every secret in the clear: for what is signed or asked in the stack's name, never to show."""
+        return self._exported("--show-secrets")
+
+    def _exported(self, *options: str) -> Deployed | None:
+        if not self.workspace.has_backend:
+            return None
+        done = self.ask("stack", "export", "--stack", self.workspace.stack, *options)
         if done.returncode == 0:
             return Deployed(json.loads(done.stdout))
         if "no stack named" in done.stderr:

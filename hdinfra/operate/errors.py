@@ -5,6 +5,8 @@ OperateError            exit 1: keeps its cause, says what is still running and 
 ├── EngineError         the Pulumi engine ended badly
 ├── ContainersError     Docker or Podman cannot be reached or refused
 ├── NotServingError     everything is declared, yet something does not answer
+├── SpecEditError       what was ordered does not fit the spec that is there: exit 2
+├── ControlError        the management API refused, or no API machine answers
 └── InterruptedByUser   Ctrl-C, after the engine has ended cleanly: exit 130
 """
 
@@ -43,6 +45,16 @@ class ContainersError(OperateError):
 
 class NotServingError(OperateError):
     """Everything is declared, yet something does not answer."""
+
+
+class ControlError(OperateError):
+    """The management API refused, or no API machine answers."""
+
+
+class SpecEditError(OperateError):
+    """What was ordered does not fit the spec that is there."""
+
+    exit_code = 2
 
 
 class InterruptedByUser(OperateError):

@@ -9,3 +9,10 @@ class How(StrEnum):
     KILL = "kill"
     FREEZE = "freeze"
     UNPLUG = "unplug"
+
+
+class Poison(StrEnum):
+    """What is bad about a policy that every checker accepts: a site answers 5xx, or the App dies of it."""
+
+    ERRORS = "errors"
+    CRASH = "crash"

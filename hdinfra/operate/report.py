@@ -41,6 +41,20 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """What users saw: how many requests, how many failed and how, and how long answers took."""
+
+    requests: int
+    gets: int
+    failed_gets: int
+    failures: Mapping[str, int] = field(default_factory=dict)
+    slowest_seconds: float = 0.0
+    p50_seconds: float = 0.0
+    p99_seconds: float = 0.0
+    client_late_p99_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a drill found. `view_right_seconds` is None when the edges' view never was right."""
 
@@ -127,15 +141,11 @@ class Setting:
     back_seconds: float | None = None
 
 
-def report_of(answers: Sequence[Answer], written: Mapping[str, Mapping[int, int]], setting: Setting) -> Report:
-    """All figures of one drill."""
+def traffic_of(answers: Sequence[Answer]) -> Traffic:
+    """Figures over all answers; latencies are nearest-rank percentiles."""
     times = sorted(answer.seconds for answer in answers)
     gets = [answer for answer in answers if answer.number is None]
-    return Report(
-        cluster=setting.cluster,
-        how=setting.how,
-        rate=setting.rate,
-        seconds=setting.seconds,
+    return Traffic(
         requests=len(answers),
         gets=len(gets),
         failed_gets=sum(answer.failure is not None for answer in gets),
@@ -144,6 +154,17 @@ def report_of(answers: Sequence[Answer], written: Mapping[str, Mapping[int, int]
         p50_seconds=round(percentile(times, 0.50), 4),
         p99_seconds=round(percentile(times, 0.99), 4),
         client_late_p99_seconds=round(percentile(sorted(answer.late for answer in answers), 0.99), 4),
+    )
+
+
+def report_of(answers: Sequence[Answer], written: Mapping[str, Mapping[int, int]], setting: Setting) -> Report:
+    """All figures of one drill."""
+    return Report(
+        cluster=setting.cluster,
+        how=setting.how,
+        rate=setting.rate,
+        seconds=setting.seconds,
+        **asdict(traffic_of(answers)),
         view_right_seconds=setting.view_right_seconds,
         back_seconds=setting.back_seconds,
         ledger=ledger_of(answers, written),

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
-from hdinfra.machine.cloud_init import user_data_bytes
+from hdinfra.machine.limits import bytes_of
 from hdinfra.machine.roles import machine_of
 from hdinfra.model.plan import MachinePlan, ZonePlan
 from hdinfra.model.regions import load_catalogue
 from hdinfra.model.spec import Provider
 from hdinfra.operate.decide import Decision
 from hdinfra.operate.report import Report
+from hdinfra.operate.tables import seconds, table
 
 if TYPE_CHECKING:  # a plan is shown without the extra that looking at machines needs
     from hdinfra.operate.status import Declared
@@ -39,7 +40,7 @@ def user_data(plan: ZonePlan) -> tuple[UserData, ...]:
     largest: dict[tuple[str, str], int] = {}
     for machine in _one_of_each(plan.machines):
         key = (machine.role, machine.provider)
-        largest[key] = max(largest.get(key, 0), user_data_bytes(machine_of(plan.zone, machine)))
+        largest[key] = max(largest.get(key, 0), bytes_of(plan, machine_of(plan.zone, machine)))
     return tuple(
         UserData(role, provider, size, limits[Provider(provider)].user_data_limit_bytes)
         for (role, provider), size in sorted(largest.items())
@@ -88,10 +89,10 @@ def show_plan(decision: Decision, console: Console) -> None:
     """Print the plan as tables."""
     plan = decision.plan
     console.print(f"zone [bold]{escape(plan.zone)}[/bold] in area {escape(plan.area)}, held serial {plan.held.serial}")
-    console.print(_table(("cluster", "provider", "region", "operator", "ipv4", "ipv6"), _cluster_rows(plan)))
+    console.print(table(("cluster", "provider", "region", "operator", "ipv4", "ipv6"), _cluster_rows(plan)))
     machines = [_machine_json(machine) for machine in plan.machines]
-    console.print(_table(("machine", "role", "size", "private", "public", "published"), map(_machine_row, machines)))
-    console.print(_table(("role", "provider", "user data", "limit"), _user_data_rows(plan)))
+    console.print(table(("machine", "role", "size", "private", "public", "published"), map(_machine_row, machines)))
+    console.print(table(("role", "provider", "user data", "limit"), _user_data_rows(plan)))
     console.print(f"about {monthly_price(plan):.2f} euro a month")
     for note in decision.notes:
         console.print(escape(note))
@@ -100,17 +101,38 @@ def show_plan(decision: Decision, console: Console) -> None:
 def show_status(status: Json, not_well: Sequence[str], console: Console) -> None:
     """Print what runs, and name what is not well."""
     rows = [
-        (cluster["name"], cluster["operator"], machine["name"], machine["role"], _mark(machine["healthy"]))
+        _status_row(cluster["name"], cluster["operator"], machine)
         for cluster in status["clusters"]
         for machine in cluster["machines"]
     ]
-    console.print(_table(("cluster", "operator", "machine", "role", "health"), rows))
+    for place in ("edge", "control", "lab"):
+        machines = status["edge"]["machines"] if place == "edge" else status[place]
+        rows += [_status_row(place, "", machine) for machine in machines]
+    console.print(table(("cluster", "operator", "machine", "role", "health", "policy", "remarks"), rows))
     for url in status["edge"]["urls"]:
         console.print(f"edge {escape(url)}")
     for site in status["sites"]:
         console.print(f"site {escape(site['host'])} of {escape(site['tenant'])}, {site['mode']}")
+    for alarm in status["alarms"]:
+        console.print(f"[red]alarm {escape(alarm['code'])}:[/red] {escape(str(alarm['message']))}")
     for name in not_well:
         console.print(f"[red]not serving:[/red] {escape(name)}")
+
+
+def show_sites(sites: Sequence[Json], console: Console) -> None:
+    """Print the spec's sites."""
+    rows = [
+        (
+            site["host"],
+            site["tenant"],
+            site["instance"],
+            site["mode"],
+            str(site["paranoia"]),
+            ", ".join(site["origins"]),
+        )
+        for site in sites
+    ]
+    console.print(table(("site", "tenant", "instance", "mode", "paranoia", "origins"), rows))
 
 
 def show_report(report: Report, console: Console) -> None:
@@ -123,12 +145,12 @@ def show_report(report: Report, console: Console) -> None:
         ("answers", f"p50 {report.p50_seconds:.3f} s, p99 {report.p99_seconds:.3f} s"),
         ("sent late", f"p99 {report.client_late_p99_seconds:.3f} s"),
         ("slowest answer", f"{report.slowest_seconds:.2f} s"),
-        ("edges' view right after", _seconds(report.view_right_seconds)),
-        ("serving again after", _seconds(report.back_seconds)),
+        ("edges' view right after", seconds(report.view_right_seconds)),
+        ("serving again after", seconds(report.back_seconds)),
         ("numbered POSTs", f"{ledger.sent} sent, {ledger.acknowledged} acknowledged, {len(ledger.ran_twice)} twice"),
         ("failed POSTs", f"{len(ledger.failed)}, of which {len(ledger.failed_but_ran)} ran all the same"),
     ]
-    console.print(_table((f"{report.how} of {report.cluster}", "measured"), rows))
+    console.print(table((f"{report.how} of {report.cluster}", "measured"), rows))
     for broken in report.broken_promises:
         console.print(f"[red]broken promise:[/red] {escape(broken)}")
 
@@ -174,18 +196,14 @@ def _user_data_rows(plan: ZonePlan) -> Iterable[tuple[str, ...]]:
     return ((one.role, one.provider, f"{one.bytes:,} B", f"{one.limit:,} B") for one in user_data(plan))
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in heads:
-        table.add_column(head, overflow="fold")  # an address cut short is no address
-    for row in rows:
-        table.add_row(*(cell if cell.startswith("[") else escape(cell) for cell in row))
-    return table
+def _status_row(place: str, operator: str, machine: Json) -> tuple[str | Text, ...]:
+    version = "" if machine["number"] is None else f"{machine['number']}.{machine['settings'] or 0}"
+    remarks = [f"{host} is {mode} here" for host, mode in sorted(machine["overrides"].items())]
+    remarks += ["drained"] if machine["drained"] else []
+    remarks += [f"went back from {failed['number']}: {failed['reason']}"] if (failed := machine["failed"]) else []
+    remarks += machine["problems"]
+    return (place, operator, machine["name"], machine["role"], _mark(machine["healthy"]), version, "; ".join(remarks))
 
 
-def _mark(healthy: bool) -> str:
-    return "[green]well[/green]" if healthy else "[red]not well[/red]"
-
-
-def _seconds(value: float | None) -> str:
-    return "never" if value is None else f"{value:.1f} s"
+def _mark(healthy: bool) -> Text:
+    return Text("well", "green") if healthy else Text("not well", "red")

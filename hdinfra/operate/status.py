@@ -9,8 +9,19 @@ from hdinfra.operate.engine import Deployed, Engine
 from hdinfra.operate.errors import WorkspaceError
 
 Json = dict[str, Any]
+Told = Mapping[str, Any] | None
 _MACHINE_FIELDS = ("name", "container", "instance", "role", "ipv4", "ipv6")
 _CLUSTER_FIELDS = ("name", "provider", "region", "operator")
+_POLICY_FIELDS: Mapping[str, object] = {
+    "number": None,
+    "settings": None,
+    "digest": None,
+    "drained": False,
+    "overrides": {},
+    "failed": None,
+    "problems": [],
+}
+"""What a machine says of its policy, and what stands there when it says nothing."""
 _SITE_FIELDS = ("host", "tenant", "instance", "mode")
 
 
@@ -28,12 +39,27 @@ class Declared:
     @property
     def edge_containers(self) -> tuple[str, ...]:
         """Containers of the edge's machines."""
-        return tuple(machine["container"] for machine in self.output["edge"].get("machines", ()))
+        return tuple(machine["container"] for machine in self.edge_machines)
+
+    @property
+    def edge_machines(self) -> Sequence[Mapping[str, Any]]:
+        """The edge's machines."""
+        return tuple(self.output["edge"].get("machines", ()))
+
+    @property
+    def control_machines(self) -> Sequence[Mapping[str, Any]]:
+        """The API machines."""
+        return tuple(self.output.get("control", ()))
+
+    @property
+    def lab_machines(self) -> Sequence[Mapping[str, Any]]:
+        """Machines that play customers' web servers."""
+        return tuple(self.output.get("lab", ()))
 
     @property
     def lab_containers(self) -> tuple[str, ...]:
         """Containers of the machines that play customers' web servers."""
-        return tuple(machine["container"] for machine in self.output.get("lab", ()))
+        return tuple(machine["container"] for machine in self.lab_machines)
 
     @property
     def edge_urls(self) -> tuple[str, ...]:
@@ -58,6 +84,7 @@ class Declared:
         for cluster in self.clusters:
             yield from (machine["container"] for machine in cluster["machines"])
         yield from self.edge_containers
+        yield from (machine["container"] for machine in self.control_machines)
         yield from self.lab_containers
 
 
@@ -81,24 +108,36 @@ class Seen:
     unwell: tuple[str, ...]
 
 
-def look(known: Declared, containers: Containers) -> Seen:
-    """Look at every machine at once."""
+def look(known: Declared, containers: Containers, alarms: Sequence[Mapping[str, Any]] = ()) -> Seen:
+    """Look at every machine at once. `alarms` are those of the management API, as far as it answered."""
     names = sorted(set(known.containers()))
     told = dict(zip(names, each(containers.hdctl_status, names), strict=True))
-    serving = {name: bool(status and status.get("serving")) for name, status in told.items()}
     zone = {
         "zone": known.output["zone"],
-        "clusters": [_cluster(cluster, serving) for cluster in known.clusters],
-        "edge": {"urls": list(known.edge_urls)},
+        "clusters": [_cluster(cluster, told) for cluster in known.clusters],
+        "edge": {"urls": list(known.edge_urls), "machines": _machines(known.edge_machines, told)},
+        "control": _machines(known.control_machines, told),
+        "lab": _machines(known.lab_machines, told),
         "sites": [{key: site[key] for key in _SITE_FIELDS} for site in known.output["sites"]],
+        "alarms": [dict(alarm) for alarm in alarms],
     }
-    return Seen(zone, tuple(name for name in names if not serving[name]))
+    return Seen(zone, tuple(name for name in names if not _serves(told[name])))
 
 
-def _cluster(cluster: Mapping[str, Any], serving: Mapping[str, bool]) -> Json:
-    machines = [
-        {**{key: machine[key] for key in _MACHINE_FIELDS}, "healthy": serving[machine["container"]]}
-        for machine in cluster["machines"]
-    ]
+def _cluster(cluster: Mapping[str, Any], told: Mapping[str, Told]) -> Json:
+    machines = _machines(cluster["machines"], told)
     healthy = all(machine["healthy"] for machine in machines)
     return {**{key: cluster[key] for key in _CLUSTER_FIELDS}, "healthy": healthy, "machines": machines}
+
+
+def _machines(machines: Sequence[Mapping[str, Any]], told: Mapping[str, Told]) -> list[Json]:
+    return [_machine(machine, told[machine["container"]]) for machine in machines]
+
+
+def _machine(machine: Mapping[str, Any], told: Told) -> Json:
+    policy = {name: (told or {}).get(name, missing) for name, missing in _POLICY_FIELDS.items()}
+    return {**{key: machine[key] for key in _MACHINE_FIELDS}, "healthy": _serves(told), **policy}
+
+
+def _serves(told: Told) -> bool:
+    return bool(told and told.get("serving"))

@@ -82,6 +82,11 @@ class Workspace:
         return self.outer.get("PULUMI_BACKEND_URL") or (self.state / "backend").as_uri()
 
     @property
+    def has_backend(self) -> bool:
+        """False where the state would lie in a folder that nobody has made yet: nothing was ever deployed."""
+        return not self.backend.startswith("file://") or Path(self.backend.removeprefix("file://")).is_dir()
+
+    @property
     def environment(self) -> dict[str, str]:
         """What the engine runs in; the user's own settings win."""
         own = {"PULUMI_BACKEND_URL": self.backend}

@@ -23,10 +23,21 @@ class EngineLog:
         self._stub = engine_pb2_grpc.EngineStub(self._channel)
 
     def info(self, urn: str, message: str) -> None:
-        """Shows a line beside the resource; an engine that has gone away is no failure of the work."""
+        """Shows a line beside the resource while it is worked on."""
+        self._log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=True))
+
+    def remark(self, urn: str, message: str) -> None:
+        """Shows a line that stays in the run's output, in previews as well."""
+        self._log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn))
+
+    def warn(self, urn: str, message: str) -> None:
+        """Shows a warning that stays in the run's output."""
+        self._log(engine_pb2.LogRequest(severity=engine_pb2.WARNING, message=message, urn=urn))
+
+    def _log(self, request: Any) -> None:
+        # An engine that has gone away is no failure of the work.
         if self._stub is None or self.closing.is_set():
             return
-        request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=True)
         try:
             self._stub.Log(request, timeout=5)
         except grpc.RpcError:

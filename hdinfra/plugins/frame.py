@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import grpc
@@ -11,7 +12,17 @@ from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from hdinfra.plugins.engine_log import EngineLog
-from hdinfra.plugins.kind import Call, Difference, InitFailedError, Kind, Package, PluginError, Values
+from hdinfra.plugins.kind import (
+    Call,
+    Difference,
+    InitFailedError,
+    Kind,
+    LookingKind,
+    Package,
+    PluginError,
+    SecretKind,
+    Values,
+)
 from hdinfra.plugins.shapes import Failure, Record, failures, schema
 from hdinfra.plugins.values import holds_unknown, unwrap, wrap
 
@@ -87,12 +98,17 @@ class Frame(provider_pb2_grpc.ResourceProviderServicer):
             name: state[name] for name in kind.inputs.fields if name in state
         }
         changed = _changed(old_inputs, inputs) - frozenset(request.ignoreChanges)
-        return _diff_response(kind.diff(inputs, state, changed))
+        difference = kind.diff(inputs, state, changed)
+        if isinstance(kind, LookingKind):
+            seen = kind.look(self._call(request), inputs, state, changed)
+            difference = replace(difference, updates=difference.updates | seen)
+        return _diff_response(difference)
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Makes a resource, or in a preview says as much about it as is known."""
         kind, call = self._kind(request, context), self._call(request)
         inputs, secrets = unwrap(request.properties)
+        secrets |= _born_secret(kind)
         with self._clear_errors(context, inputs, secrets):
             if request.preview:
                 outputs = kind.preview(call, inputs, None)
@@ -104,6 +120,7 @@ class Frame(provider_pb2_grpc.ResourceProviderServicer):
         """Looks at the world; a resource that is gone has no id."""
         kind = self._kind(request, context)
         state, secrets = unwrap(request.properties)
+        secrets |= _born_secret(kind)
         inputs, input_secrets = unwrap(request.inputs)
         with self._clear_errors(context, inputs, secrets):
             outputs = kind.read(self._call(request), request.id, state)
@@ -117,6 +134,7 @@ class Frame(provider_pb2_grpc.ResourceProviderServicer):
         """Changes a resource in place, or mends one whose making failed."""
         kind, call = self._kind(request, context), self._call(request)
         inputs, secrets = unwrap(request.news)
+        secrets |= _born_secret(kind)
         state, _ = unwrap(request.olds)
         with self._clear_errors(context, inputs, secrets):
             work = (
@@ -151,6 +169,8 @@ class Frame(provider_pb2_grpc.ResourceProviderServicer):
             timeout=getattr(request, "timeout", 0),
             cancelled=self.cancelled,
             progress=lambda message: self._log.info(request.urn, message),
+            remark=lambda message: self._log.remark(request.urn, message),
+            warn=lambda message: self._log.warn(request.urn, message),
         )
 
     @contextmanager
@@ -180,6 +200,10 @@ def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, message: str, d
         status = status_pb2.Status(code=code.value[0], message=message, details=[packed])
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
     context.abort(code, message)
+
+
+def _born_secret(kind: Kind) -> frozenset[str]:
+    return kind.secret_outputs if isinstance(kind, SecretKind) else frozenset()
 
 
 def _changed(old: Values, new: Values) -> frozenset[str]:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hdinfra.plugins.shapes import Failure, Record
 from hdinfra.plugins.values import Value
@@ -37,13 +37,18 @@ class InitFailedError(PluginError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of the engine. `name` is the resource's logical name, `timeout` in seconds (0: the kind's own)."""
+    """One request of the engine. `name` is the resource's logical name, `timeout` in seconds (0: the kind's own).
+
+    `progress` shows what is done right now and is gone afterwards; what `remark` and `warn` say stays to be read.
+    """
 
     name: str = ""
     urn: str = ""
     timeout: float = 0
     cancelled: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[str], None] = lambda _: None
+    remark: Callable[[str], None] = lambda _: None
+    warn: Callable[[str], None] = lambda _: None
 
     def check_cancelled(self) -> None:
         """Ends the work when the engine has asked us to stop."""
@@ -101,6 +106,24 @@ class Kind(Protocol):
 
     def delete(self, call: Call, resource_id: str, state: Values) -> None:
         """Removes it; well when there is nothing left to remove."""
+
+
+@runtime_checkable
+class SecretKind(Protocol):
+    """A Kind that makes secrets: these of its outputs are hidden from birth, whatever the program says of them."""
+
+    @property
+    def secret_outputs(self) -> frozenset[str]:
+        """Names of outputs."""
+
+
+@runtime_checkable
+class LookingKind(Protocol):
+    """A Kind that looks at the world during Diff."""
+
+    def look(self, call: Call, inputs: Values, state: Values, changed: frozenset[str]) -> frozenset[str]:
+        """Says through `call` what the change means; gives the outputs that the world has otherwise than `state`.
+        It never fails: a world that does not answer is passed over."""
 
 
 class Package(Protocol):

@@ -1,6 +1,7 @@
 """Runs a program against a recording monitor: a fresh event loop and fresh settings each time."""
 
 import asyncio
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from pulumi.runtime import mocks, settings
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.stack import run_in_stack
 
+from hdinfra.protocol.seal import public_of
 from hdinfra.testing.graph import Graph
 from hdinfra.testing.monitor import Invoke, Outputs, RecordingEngine, RecordingMonitor
 
@@ -26,9 +28,24 @@ LOCAL_CLOUD: Mapping[str, Outputs] = {
     "hdlocal:index:Image": lambda name, _: {"tag": f"recorded/{name}"},
     "hdlocal:index:Network": lambda name, _: {"networkName": f"recorded-{name}"},
     "hdlocal:index:Machine": _machine,
-    "hdlocal:index:Policy": lambda name, _: {"digest": f"{name}-digest", "serving": True},
+    "hdlocal:index:Bundle": lambda _, inputs: {"fileName": f"{inputs['sha256']}.tar"},
 }
 """What the local cloud's provider adds to the inputs; give your own for other providers."""
+
+_KEY = base64.b64encode(bytes(32)).decode()
+CONTROL_PLANE: Mapping[str, Outputs] = {
+    "hdpolicy:index:Keys": lambda *_: {
+        "signingKey": _KEY,
+        "signer": public_of(_KEY),
+        "root": "recorded root",
+        "rootKey": "recorded root key",
+        "adminToken": "recorded token",
+        "tokenHash": "recorded hash",
+    },
+    "hdpolicy:index:Authority": lambda *_: {"certificate": "recorded authority", "endsAt": 0},
+    "hdpolicy:index:Policy": lambda name, _: {"number": 1, "digest": f"{name}-digest", "serving": True, "silent": []},
+}
+"""What the control plane's provider adds. The key is nobody's: 32 zero bytes."""
 
 
 class Recorder:
@@ -51,7 +68,7 @@ class Recorder:
         self.project = project
         self.stack = stack
         self.config = dict(config or {})
-        self.outputs = {**LOCAL_CLOUD, **(outputs or {})}
+        self.outputs = {**LOCAL_CLOUD, **CONTROL_PLANE, **(outputs or {})}
         self.invokes = dict(invokes or {})
         self.preview = preview
         self.failed: Graph | None = None

@@ -98,9 +98,9 @@ def with_outputs(urn: str, properties: struct_pb2.Struct) -> struct_pb2.Struct:
 
 
 def difference(request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
-    """Every input that differs is updated in place."""
+    """Every input that differs is updated in place, but user data, which real machines read once."""
     old, new = (json_format.MessageToDict(part) for part in (request.old_inputs, request.news))
-    changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    changed = sorted(key for key in (old.keys() | new.keys()) - {"userData"} if old.get(key) != new.get(key))
     kinds = provider_pb2.DiffResponse
     return kinds(changes=kinds.DIFF_SOME if changed else kinds.DIFF_NONE, diffs=changed)
 

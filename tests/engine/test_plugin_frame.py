@@ -22,6 +22,7 @@ from hdinfra.plugins.values import SECRET, SIGNATURE, UNKNOWN, UNKNOWN_TEXT, unw
 from tests.local.hdlocal_fixtures import Driver, Fault, driven
 
 TOKEN = "toy:index:Lamp"
+SAFE = "toy:index:Safe"
 LIT = {"colour": "red", "watts": 5, "where": {"room": "hall"}}
 
 
@@ -66,10 +67,36 @@ class Lamp:
 
 
 @dataclass
+class Safe(Lamp):
+    """A kind that makes a secret of its own and looks at the world during Diff."""
+
+    outputs: ClassVar[Mapping[str, str]] = {"lit": "boolean", "code": "string"}
+    secret_outputs: ClassVar[frozenset[str]] = frozenset({"code"})
+
+    def preview(self, call: Call, inputs: Values, state: Values | None) -> Values:
+        return {"lit": True, "code": UNKNOWN if state is None else state["code"]}
+
+    def create(self, call: Call, inputs: Values) -> tuple[str, Values]:
+        if self.fails:
+            raise self.fails
+        return "safe", {"lit": True, "code": "1234"}
+
+    def read(self, call: Call, resource_id: str, state: Values) -> Values | None:
+        return {"code": "5678"}
+
+    def look(self, call: Call, inputs: Values, state: Values, changed: frozenset[str]) -> frozenset[str]:
+        call.progress(f"looked at {call.name}")
+        call.remark(f"{sorted(changed)} would change")
+        call.warn("it is dark")
+        return frozenset() if state["lit"] else frozenset({"lit"})
+
+
+@dataclass
 class Toys:
     """A package of lamps."""
 
     lamp: Lamp
+    safe: Safe = field(default_factory=Safe)
     name: str = "toy"
     version: str = "1.2.3"
     config: Record = field(default_factory=lambda: Record({"house": Text(r"[a-z]+", "a lower case word")}))
@@ -77,7 +104,7 @@ class Toys:
     world_failures: tuple[type[BaseException], ...] = (ConnectionError,)
 
     def configure(self, config: Values) -> Mapping[str, Kind]:
-        return {TOKEN: self.lamp}
+        return {TOKEN: self.lamp, SAFE: self.safe}
 
 
 @pytest.fixture
@@ -96,6 +123,39 @@ def test_secret_is_plain_to_the_kind_and_wrapped_again(toys: Driver, lamp: Lamp)
     resource_id, state, secrets = toys.create(TOKEN, "a", LIT, secrets=("where",))
     assert lamp.told == [("create", LIT)]
     assert (resource_id, state, secrets) == ("lamp-a", LIT | {"lit": True}, {"where"})
+
+
+def test_what_is_born_secret_is_hidden_wherever_it_shows(toys: Driver) -> None:
+    assert toys.preview(SAFE, "a", LIT)[1] == {"code"}
+    _, state, secrets = toys.create(SAFE, "a", LIT)
+    assert (state["code"], secrets) == ("1234", {"code"})
+    read = provider_pb2.ReadRequest(id="x", urn=f"urn:pulumi:s::p::{SAFE}::a", properties=wrap(state), inputs=wrap(LIT))
+    assert unwrap(toys.stub.Read(read).properties) == (state | {"code": "5678"}, frozenset({"code"}))
+    update = provider_pb2.UpdateRequest(
+        id="x", urn=f"urn:pulumi:s::p::{SAFE}::a", olds=wrap(state), news=wrap(LIT), preview=True
+    )
+    assert unwrap(toys.stub.Update(update).properties)[1] == {"code"}
+
+
+def test_what_is_born_secret_is_hidden_when_making_it_failed(lamp: Lamp) -> None:
+    safe = Safe(fails=InitFailedError("safe", {"code": "1234"}, ["jammed"]))
+    with driven(Toys(lamp, safe)) as toys, pytest.raises(Fault) as caught:
+        toys.configure(house="ours")
+        toys.create(SAFE, "a", LIT)
+    assert unwrap(caught.value.failed.properties)[1] == {"code"}
+
+
+def test_a_kind_may_look_during_diff_and_say_what_it_saw(toys: Driver) -> None:
+    said: list[tuple[str, str, str]] = []
+    for way in ("info", "remark", "warn"):
+        setattr(toys.frame._log, way, lambda urn, message, way=way: said.append((way, urn[-1], message)))
+    assert toys.diff(SAFE, LIT | {"lit": True}, LIT, LIT) == (set(), set(), False)
+    assert toys.diff(SAFE, LIT | {"lit": False}, LIT, LIT | {"colour": "blue"}) == ({"colour", "lit"}, set(), False)
+    assert said[3:] == [
+        ("info", "x", "looked at x"),
+        ("remark", "x", "['colour'] would change"),
+        ("warn", "x", "it is dark"),
+    ]
 
 
 def test_secret_deep_inside_makes_its_property_secret() -> None:
@@ -195,7 +255,7 @@ def test_cancel_ends_work_under_way(toys: Driver, lamp: Lamp) -> None:
 def test_unknown_type_is_named(toys: Driver) -> None:
     with pytest.raises(Fault) as caught:
         toys.check("toy:index:Sofa", {})
-    assert caught.value.message == "there is no `toy:index:Sofa` here; known is toy:index:Lamp"
+    assert caught.value.message == "there is no `toy:index:Sofa` here; known is toy:index:Lamp, toy:index:Safe"
 
 
 def test_schema_follows_from_the_shapes(toys: Driver) -> None:

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 import yaml
 
+from hdinfra.testing.recorder import CONTROL_PLANE
 from tests.engine.conftest import EngineWorkspace
 from tests.graph.specs import LOCAL, with_site
 
 ROOT = Path(__file__).parents[2]
 STACK = "hdinfra-test"
-RESOURCES = 34
-POLICIES = {"a-web-1-policy", "b-web-1-policy", "east-edge-policy", "west-edge-policy"}
+RESOURCES = 50
+COMPONENTS = 10
+PROVIDERS = 8
+POLICIES = {"instance-web-policy", "edge-policy"}
 
 
 class ZoneStack:
@@ -30,9 +33,9 @@ class ZoneStack:
         self.spec.parent.mkdir(parents=True, exist_ok=True)
         for name in ("__main__.py", "zone.py"):
             shutil.copy(ROOT / "stacks" / name, self.spec.parent)
-        provider = {"name": "hdlocal", "path": str(self.workspace.provider("hdlocal"))}
+        providers = [{"name": name, "path": str(self.workspace.provider(name))} for name in ("hdlocal", "hdpolicy")]
         settings = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-        text = yaml.safe_dump({**settings, "plugins": {"providers": [provider]}})
+        text = yaml.safe_dump({**settings, "plugins": {"providers": providers}})
         (self.workspace.project / "Pulumi.yaml").write_text(text)
         self.answer(generation="first")
 
@@ -43,7 +46,8 @@ class ZoneStack:
             "hdlocal:index:Image": {"tag": "image"},
             "hdlocal:index:Network": {"networkName": "network"},
             "hdlocal:index:Machine": machine,
-            "hdlocal:index:Policy": {"digest": "d", "serving": True},
+            "hdlocal:index:Bundle": {"fileName": "f"},
+            **{kind: outputs("", {}) for kind, outputs in CONTROL_PLANE.items()},
         }
         self.workspace.environment["STANDIN_OUTPUTS"] = json.dumps(outputs)
 
@@ -101,7 +105,7 @@ def deployed(engine_workspace: EngineWorkspace, shelf: Path) -> ZoneStack:
 def test_first_up_makes_all_and_the_next_preview_changes_nothing(fresh: ZoneStack) -> None:
     said = fresh.workspace.up()
     assert f"+ {RESOURCES + 1} created" in said
-    assert len([call for call, _ in fresh.touched() if call == "Create"]) == RESOURCES - 8 - 6
+    assert len([call for call, _ in fresh.touched() if call == "Create"]) == RESOURCES - COMPONENTS - PROVIDERS
     assert f"{RESOURCES + 1} unchanged" in fresh.workspace.preview("--expect-no-changes")
 
 
@@ -119,7 +123,7 @@ def test_outputs_say_where_to_look(deployed: ZoneStack) -> None:
 
 def test_user_data_is_not_in_the_state(deployed: ZoneStack) -> None:
     machines = [r for r in deployed.workspace.resources().values() if r["type"] == "hdlocal:index:Machine"]
-    assert len(machines) == 6
+    assert len(machines) == 9
     for machine in machines:
         for part in ("inputs", "outputs"):
             assert set(machine[part]["userData"]) >= {"ciphertext"}
@@ -137,7 +141,7 @@ def test_a_machine_made_anew_gets_its_policy_again(deployed: ZoneStack) -> None:
     urn = deployed.workspace.resources()["a-web-1"]["urn"]
     deployed.workspace.up("--replace", urn)
     assert ("Create", "a-web-1") in deployed.touched()
-    assert {name for call, name in deployed.touched() if call == "Update"} == {"a-web-1-policy"}
+    assert {name for call, name in deployed.touched() if call == "Update"} == {"instance-web-policy"}
 
 
 def test_a_dead_cluster_can_be_left_out(deployed: ZoneStack) -> None:
@@ -145,7 +149,7 @@ def test_a_dead_cluster_can_be_left_out(deployed: ZoneStack) -> None:
     deployed.spec.write_text(with_site())
     deployed.workspace.up("--exclude", "**::a-provider", "--exclude", "**::a-*")
     names = {name for _, name in deployed.touched()}
-    assert names == {*POLICIES, "lab-globex-blog-policy"} - {"a-web-1-policy"}
+    assert names == {*POLICIES, "lab-globex-blog-policy"}
 
 
 def test_a_refused_spec_registers_nothing(fresh: ZoneStack) -> None:
@@ -196,4 +200,4 @@ def test_an_older_lock_file_gives_way_to_what_is_deployed(deployed: ZoneStack) -
 def test_destroy_leaves_nothing(deployed: ZoneStack) -> None:
     deployed.workspace.destroy()
     assert deployed.workspace.resources() == {}
-    assert len({name for call, name in deployed.touched() if call == "Delete"}) == RESOURCES - 8 - 6
+    assert len({name for call, name in deployed.touched() if call == "Delete"}) == RESOURCES - COMPONENTS - PROVIDERS

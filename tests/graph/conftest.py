@@ -4,11 +4,11 @@ import pytest
 
 import hdinfra as hd
 from hdinfra.testing import Graph, Recorder
-from tests.graph.specs import plan_of
+from tests.graph.specs import clock, plan_of
 
 
 @pytest.fixture(scope="session")
 def local_zone() -> Graph:
     """Everything that stacks/local.yaml declares."""
     plan = plan_of()
-    return Recorder(config={"hdinfra:namespace": "hd-test"})(lambda: hd.declare(plan))
+    return Recorder(config={"hdinfra:namespace": "hd-test"})(lambda: hd.declare(plan, clock))

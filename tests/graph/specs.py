@@ -17,6 +17,11 @@ INITECH = """      - name: initech
 """
 
 
+def clock() -> float:
+    """The same at every run."""
+    return 1_800_000_000.0
+
+
 def plan_of(text: str = LOCAL, held: Held | None = None) -> ZonePlan:
     """The plan of a spec that is not refused."""
     return hd.planned(parse_spec(text, "test.yaml"), held)

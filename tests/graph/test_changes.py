@@ -2,16 +2,16 @@
 
 import hdinfra as hd
 from hdinfra.testing import Graph, Recorder
-from tests.graph.specs import LOCAL, plan_of, with_site, with_tenant
+from tests.graph.specs import LOCAL, clock, plan_of, with_site, with_tenant
 
-POLICIES = {"a-web-1-policy", "b-web-1-policy", "east-edge-policy", "west-edge-policy"}
+POLICIES = {"instance-web-policy", "edge-policy"}
 C = "  - {name: c, provider: local, region: lab-west}\n"
 
 
 def declared(record: Recorder, text: str) -> Graph:
     """The graph of a spec whose stack has run before, so that the first spec's decisions are held."""
     plan = plan_of(text, plan_of().held)
-    return record(lambda: hd.declare(plan))
+    return record(lambda: hd.declare(plan, clock))
 
 
 def test_the_same_spec_gives_the_same_graph(record: Recorder) -> None:
@@ -27,7 +27,7 @@ def test_a_new_tenant_touches_policies_only_and_leaves_the_others_sites(record: 
     before, after = declared(record, LOCAL), declared(record, with_tenant())
     assert before.changed(after) == POLICIES
     old, new = (
-        {site["host"]: site for site in graph.named("a-web-1-policy").inputs["document"]["sites"]}
+        {site["host"]: site for site in graph.named("instance-web-policy").inputs["document"]["sites"]}
         for graph in (before, after)
     )
     assert {host: new[host] for host in old} == old
@@ -36,7 +36,7 @@ def test_a_new_tenant_touches_policies_only_and_leaves_the_others_sites(record: 
 
 def test_another_mode_touches_its_wafs_only(record: Recorder) -> None:
     changed = declared(record, LOCAL).changed(declared(record, LOCAL.replace("MITIGATION", "BYPASS")))
-    assert changed == {"a-web-1-policy", "b-web-1-policy"}
+    assert changed == {"instance-web-policy"}
 
 
 def test_a_new_cluster_touches_no_machine(record: Recorder) -> None:

@@ -1,14 +1,27 @@
 """Rules that every resource of a Zone keeps, asked of all that one registers."""
 
+import json
+
+import yaml
+
+import hdinfra as hd
+from hdinfra.machine.first_boot import FIRST_BOOT_PATH
 from hdinfra.plugins.local import resources
-from hdinfra.testing import Graph, wrong_inputs
+from hdinfra.plugins.policy import resources as policy
+from hdinfra.protocol.token import read
+from hdinfra.testing import Graph, Recorder, wrong_inputs
+from hdinfra.testing.recorder import CONTROL_PLANE
+from tests.graph.specs import clock, plan_of
 
 PROVIDER = "pulumi:providers:hdlocal"
 SDK = {
     "hdlocal:index:Image": resources.Image,
     "hdlocal:index:Network": resources.Network,
     "hdlocal:index:Machine": resources.Machine,
-    "hdlocal:index:Policy": resources.Policy,
+    "hdlocal:index:Bundle": resources.Bundle,
+    "hdpolicy:index:Keys": policy.Keys,
+    "hdpolicy:index:Authority": policy.Authority,
+    "hdpolicy:index:Policy": policy.Policy,
     PROVIDER: resources.Provider,
 }
 CLUSTERS = ("a", "b")
@@ -18,11 +31,14 @@ PLACES = ("east", "west")
 def test_the_whole_zone_is_there(local_zone: Graph) -> None:
     counts = {type_: len(local_zone.of_type(type_)) for type_ in SDK}
     assert counts == {
-        "hdlocal:index:Image": 5,
+        "hdlocal:index:Image": 8,
         "hdlocal:index:Network": 3,
-        "hdlocal:index:Machine": 6,
-        "hdlocal:index:Policy": 6,
-        PROVIDER: 6,
+        "hdlocal:index:Machine": 9,
+        "hdlocal:index:Bundle": 4,
+        "hdpolicy:index:Keys": 1,
+        "hdpolicy:index:Authority": 2,
+        "hdpolicy:index:Policy": 5,
+        PROVIDER: 7,
     }
 
 
@@ -44,9 +60,11 @@ def test_every_provider_is_explicit(local_zone: Graph) -> None:
 def test_a_clusters_resources_use_its_provider_and_carry_its_name(local_zone: Graph) -> None:
     for resource in local_zone.resources:
         owner = resource.name.partition("-")[0]
-        if owner in (*CLUSTERS, *PLACES) and resource.custom and not resource.is_provider:
-            assert resource.provider == f"{owner}-provider", resource.urn
-        if resource.provider is not None:
+        if not resource.custom or resource.is_provider:
+            continue
+        if resource.type.startswith("hdpolicy:"):
+            assert resource.provider == "control-provider", resource.urn
+        else:
             assert resource.provider == f"{owner}-provider", resource.urn
 
 
@@ -54,7 +72,9 @@ def test_excluding_a_cluster_by_name_leaves_nothing_of_it(local_zone: Graph) -> 
     """What `--exclude '**::a-*'` matches is all that depends on a's provider, and only that."""
     of_provider = {r.name for r in local_zone.resources if r.provider == "a-provider"} | {"a-provider"}
     by_name = {r.name for r in local_zone.resources if r.name.startswith("a-")}
-    assert by_name == of_provider == {"a-provider", "a-network", "a-waf-image", "a-web-1", "a-web-1-policy"}
+    machines = {"a-waf-image", "a-web-1", "a-control-image", "a-control-1"}
+    assert of_provider == {"a-provider", "a-network", *machines}
+    assert by_name == {*of_provider, "a-control-1-authority"}
 
 
 def test_every_component_registers_its_outputs_once(local_zone: Graph) -> None:
@@ -62,12 +82,44 @@ def test_every_component_registers_its_outputs_once(local_zone: Graph) -> None:
     assert local_zone.unfinished() == ()
 
 
-def test_user_data_is_secret_and_nothing_else(local_zone: Graph) -> None:
+SECRETS = {
+    "hdlocal:index:Machine": {"userData"},
+    "hdpolicy:index:Authority": {"rootKey", "signingKey"},
+    "hdpolicy:index:Policy": {"adminToken", "signingKey"},
+}
+
+
+def test_secrets_are_secret_and_nothing_else(local_zone: Graph) -> None:
+    for resource in local_zone.resources:
+        assert resource.secrets == SECRETS.get(resource.type, set()), resource.urn
     machines = local_zone.of_type("hdlocal:index:Machine")
-    assert machines and all(machine.secrets == {"userData"} for machine in machines)
-    assert all(machine.inputs["userData"].startswith("#cloud-config\n") for machine in machines)
-    others = [r for r in local_zone.resources if r not in machines]
-    assert all(not resource.secrets for resource in others)
+    assert machines and all(machine.inputs["userData"].startswith("#cloud-config\n") for machine in machines)
+
+
+def test_an_enrolment_token_is_the_only_secret_in_user_data(local_zone: Graph) -> None:
+    for machine in local_zone.of_type("hdlocal:index:Machine"):
+        config = yaml.safe_load(machine.inputs["userData"])
+        told = [file for file in config["write_files"] if file["path"] == FIRST_BOOT_PATH]
+        assert [file["permissions"] for file in told] == ([] if machine.name == "bundles-store" else ["0600"])
+        for file in told:
+            boot = json.loads(file["content"])
+            token = read(boot.pop("token"), boot["signer"], "local", clock())
+            assert (token.machine, token.role) == (machine.name, machine.inputs["labels"]["hdinfra.role"])
+            assert "PRIVATE" not in json.dumps(boot)
+        for secret in (
+            "recorded root key",
+            "recorded token",
+            CONTROL_PLANE["hdpolicy:index:Keys"]("", {})["signingKey"],
+        ):
+            assert secret not in machine.inputs["userData"]
+
+
+def test_renewed_tokens_and_new_code_make_no_machine_anew(local_zone: Graph) -> None:
+    later = Recorder(config={"hdinfra:namespace": "hd-test"})(lambda: hd.declare(plan_of(), lambda: clock() + 9))
+    for machine in local_zone.of_type("hdlocal:index:Machine"):
+        again = later.named(machine.name).inputs
+        assert again["description"] == machine.inputs["description"]
+        assert (again["userData"] == machine.inputs["userData"]) == (machine.name == "bundles-store")
 
 
 def test_inputs_are_those_of_the_sdk(local_zone: Graph) -> None:
@@ -89,9 +141,11 @@ def test_waf_machines_stand_in_wan_first_and_in_their_own_network(local_zone: Gr
         assert [at["network"] for at in local_zone.named(outside).inputs["networks"]] == ["recorded-wan"]
 
 
-def test_only_edges_are_published(local_zone: Graph) -> None:
+def test_edges_and_apis_are_published_and_nothing_else(local_zone: Graph) -> None:
     ports = {m.name: m.inputs["ports"] for m in local_zone.of_type("hdlocal:index:Machine") if m.inputs["ports"]}
     assert ports == {
+        "a-control-1": [{"address": "127.0.0.1", "port": 9440, "target": 9000}],
+        "b-control-1": [{"address": "127.0.0.1", "port": 9441, "target": 9000}],
         "east-edge": [{"address": "127.0.0.1", "port": 8080, "target": 80}],
         "west-edge": [{"address": "127.0.0.1", "port": 8081, "target": 80}],
     }
@@ -111,7 +165,12 @@ def test_names_and_labels_come_from_one_place(local_zone: Graph) -> None:
 
 
 def test_a_machine_made_anew_gets_its_policy_again(local_zone: Graph) -> None:
-    for policy in local_zone.of_type("hdlocal:index:Policy"):
-        machine = policy.name.removesuffix("-policy")
-        assert policy.inputs["containerId"] == f"{machine}-made-once"
-        assert policy.inputs["container"] == f"recorded-{machine}"
+    for told in local_zone.of_type("hdpolicy:index:Policy"):
+        assert told.inputs["generations"] == {name: f"{name}-made-once" for name in told.inputs["members"]}
+
+
+def test_policies_know_where_code_lies(local_zone: Graph) -> None:
+    code = local_zone.named("instance-web-policy").inputs["code"]
+    assert code.keys() == {"waf"}
+    assert code["waf"]["url"] == f"http://10.64.5.10/{code['waf']['sha256']}.tar"
+    assert local_zone.named("bundles-waf").inputs["sha256"] == code["waf"]["sha256"]

@@ -9,7 +9,7 @@ import yaml
 
 from hdinfra.testing import Graph, Registered
 
-PUBLIC = {"a-web-1": [], "b-web-1": [], "east-edge": ["80"], "west-edge": ["80"]}
+PUBLIC = {"a-web-1": [], "b-web-1": [], "east-edge": ["80"], "west-edge": ["80"], "a-control-1": []}
 
 
 def firewall_of(machine: Registered) -> str:
@@ -27,7 +27,7 @@ def content_of(entry: dict[str, Any]) -> str:
 
 def test_every_machine_drops_by_default_in_both_families(local_zone: Graph) -> None:
     machines = local_zone.of_type("hdlocal:index:Machine")
-    assert len(machines) == 6
+    assert len(machines) == 9
     for machine in machines:
         rules = firewall_of(machine)
         # `inet` is IPv4 and IPv6 at once; a chain of one family would leave the other open.
@@ -40,3 +40,20 @@ def test_only_the_edges_are_open_to_the_world(local_zone: Graph) -> None:
     for name, ports in PUBLIC.items():
         rules = firewall_of(local_zone.named(name))
         assert re.findall(r"^\s*tcp dport (\d+) accept$", rules.partition("chain forwarded")[0], re.MULTILINE) == ports
+
+
+def test_an_api_machine_is_reached_from_admin_networks_until_its_policy_says_more(local_zone: Graph) -> None:
+    config = yaml.safe_load(local_zone.named("a-control-1").inputs["userData"])
+    (entry,) = [file for file in config["write_files"] if file["path"] == "/etc/hdinfra/first/callers.nft"]
+    assert entry["content"].splitlines() == [
+        "add element inet hdinfra callers4 { 10.64.0.1/32 }",
+        "add element inet hdinfra callers4 { 10.65.0.1/32 }",
+        "add element inet hdinfra callers4 { 10.65.8.1/32 }",
+        "add element inet hdinfra callers6 { fd25:bf8e:1a23::1/128 }",
+        "add element inet hdinfra callers6 { fd25:bf8e:1a23:1::1/128 }",
+        "add element inet hdinfra callers6 { fd25:bf8e:1a23:2::1/128 }",
+    ]
+    assert re.findall(r"saddr @(\w+) tcp dport 9000 accept", firewall_of(local_zone.named("a-control-1"))) == [
+        "callers4",
+        "callers6",
+    ]

@@ -4,8 +4,8 @@ import hdinfra as hd
 from hdinfra.testing import Graph, Recorder
 from tests.graph.specs import plan_of, without_edge
 
-EDGE_POLICIES = ("east-edge-policy", "west-edge-policy")
-WAF_POLICIES = ("a-web-1-policy", "b-web-1-policy")
+EDGE_POLICIES = ("edge-policy",)
+WAF_POLICIES = ("instance-web-policy",)
 LAB_POLICIES = ("lab-acme-shop-policy", "lab-globex-blog-policy")
 
 
@@ -17,9 +17,20 @@ def test_edges_are_told_last(local_zone: Graph) -> None:
         assert local_zone.named(name).depends_on.isdisjoint(EDGE_POLICIES)
 
 
+def test_the_api_is_reachable_before_anybody_is_told_anything(local_zone: Graph) -> None:
+    for name in (*LAB_POLICIES, *WAF_POLICIES, *EDGE_POLICIES):
+        assert local_zone.named(name).depends_on >= {"control-policy"}
+    authorities = {"a-control-1-authority", "b-control-1-authority"}
+    assert local_zone.named("control-policy").depends_on >= authorities
+    callers = local_zone.named("control-policy").inputs["document"]["callers"]
+    wan = [m.inputs["networks"][0] for m in local_zone.of_type("hdlocal:index:Machine")]
+    assert {f"{at['ipv4']}/32" for at in wan} | {f"{at['ipv6']}/128" for at in wan} <= set(callers)
+
+
 def test_no_machine_waits_for_another(local_zone: Graph) -> None:
     machines = local_zone.of_type("hdlocal:index:Machine")
-    names = {machine.name for machine in machines} | {f"{machine.name}-policy" for machine in machines}
+    names = {machine.name for machine in machines}
+    names |= {policy.name for policy in local_zone.of_type("hdpolicy:index:Policy")}
     assert all(machine.depends_on.isdisjoint(names) for machine in machines)
 
 
@@ -44,7 +55,7 @@ def test_edges_send_to_the_wafs_public_addresses(local_zone: Graph) -> None:
 
 def test_a_sites_origins_are_both_addresses_of_its_lab_machine(local_zone: Graph) -> None:
     wan = local_zone.named("lab-acme-shop").inputs["networks"][0]
-    sites = local_zone.named("a-web-1-policy").inputs["document"]["sites"]
+    sites = local_zone.named("instance-web-policy").inputs["document"]["sites"]
     (shop,) = [site for site in sites if site["host"] == "shop.acme.test"]
     assert {origin["address"] for origin in shop["origins"]} == {wan["ipv4"], wan["ipv6"]}
 
@@ -60,5 +71,6 @@ def test_lab_origins_answer_for_their_own_sites(local_zone: Graph) -> None:
 def test_an_instance_without_an_edge_still_has_its_policy(record: Recorder) -> None:
     plan = plan_of(without_edge())
     graph = record(lambda: hd.declare(plan))
-    assert {policy.name for policy in graph.of_type("hdlocal:index:Policy")} == {*WAF_POLICIES, *LAB_POLICIES}
-    assert graph.named("a-web-1-policy").inputs["document"]["edges"] == []
+    policies = {policy.name for policy in graph.of_type("hdpolicy:index:Policy")}
+    assert policies == {"control-policy", *WAF_POLICIES, *LAB_POLICIES}
+    assert graph.named("instance-web-policy").inputs["document"]["edges"] == []

@@ -9,7 +9,8 @@ import pytest
 import hdinfra as hd
 from hdinfra.clouds.cloud import Scope
 from hdinfra.components.cluster import Cluster, ClusterArgs
-from hdinfra.components.lab import LabOrigins, LabOriginsArgs
+from hdinfra.components.control import ControlPlane
+from hdinfra.components.lab import LabOrigins
 from hdinfra.components.place import Place, PlaceArgs
 from hdinfra.model.plan import ZonePlan
 from tests.graph.specs import plan_of
@@ -89,14 +90,21 @@ def test_lab_origins(run: Run) -> None:
     zone: list[hd.Zone] = []
     names = run(lambda: zone.append(hd.Zone("local", hd.ZoneArgs(plan=plan))))
     assert isinstance(zone[0].lab, LabOrigins)
-    assert LabOriginsArgs(plan.lab, SCOPE, plan.instances).wan is None
     assert {"lab-acme-shop-policy", "lab-globex-blog-policy"} <= names
+
+
+def test_control_plane(run: Run) -> None:
+    plan = plan_of()
+    zone: list[hd.Zone] = []
+    names = run(lambda: zone.append(hd.Zone("local", hd.ZoneArgs(plan=plan))))
+    assert isinstance(zone[0].control, ControlPlane)
+    assert {"control-keys", "a-control-1", "a-control-1-authority", "control-policy", "bundles-control"} <= names
 
 
 def test_shared_instance(run: Run) -> None:
     plan = plan_of()
     names = run(lambda: web(hd.Zone("local", hd.ZoneArgs(plan=plan)), plan))
-    assert {"web", "a-web-1", "a-web-1-policy", "b-web-1", "b-web-1-policy"} <= names
+    assert {"web", "a-web-1", "b-web-1", "instance-web-policy"} <= names
 
 
 def test_proxy_edge(run: Run) -> None:
@@ -106,7 +114,7 @@ def test_proxy_edge(run: Run) -> None:
         zone = hd.Zone("local", hd.ZoneArgs(plan=plan))
         hd.ProxyEdge("edge", hd.ProxyEdgeArgs(zone=zone, plan=plan.edge, instances=[web(zone, plan)]))
 
-    assert {"edge", "east-edge", "east-edge-policy", "west-edge", "west-edge-policy"} <= run(program)
+    assert {"edge", "east-edge", "west-edge", "edge-policy"} <= run(program)
 
 
 def test_declare_is_the_same_as_the_components_by_hand(run: Run) -> None:

@@ -61,7 +61,8 @@ def test_nothing_but_the_published_ports_listens_on_this_computer(zone: Project)
         for bindings in (container.attrs["NetworkSettings"]["Ports"] or {}).values()
         for binding in bindings or ()
     }
-    assert sorted(f"http://127.0.0.1:{port}" for port in ports) == sorted(zone.urls)
+    first = zone.spec["control"]["publish"]["port"]
+    assert ports - {first, first + 1} == {int(url.rpartition(":")[2]) for url in zone.urls}
     for port in ports:
         with socket.create_connection(("127.0.0.1", port), timeout=5):
             pass

@@ -18,6 +18,12 @@ def container_ids(zone: Project, containers: Containers) -> dict[str, str]:
     return {str(container.name): str(container.id) for container in found}
 
 
+def addresses(zone: Project) -> dict[str, tuple[str, str, bool]]:
+    """Where Cluster b's machines are, and that they are well."""
+    machines = zone.ask("status")["clusters"][1]["machines"]
+    return {machine["name"]: (machine["ipv4"], machine["ipv6"], machine["healthy"]) for machine in machines}
+
+
 def checksums(zone: Project, containers: Containers, machine: str) -> dict[str, str]:
     """Files of a machine's policy and base, by path."""
     told = said(containers.client.containers.get(f"{zone.namespace}-{machine}").exec_run(["sh", "-c", CHECKSUMS]))
@@ -34,15 +40,18 @@ def with_site(spec: dict[str, Any], tenant: str, host: str) -> dict[str, Any]:
 
 def test_status_has_the_promised_shape(zone: Project) -> None:
     status = zone.ask("status")
-    assert list(status) == ["zone", "clusters", "edge", "sites"]
+    assert list(status) == ["zone", "clusters", "edge", "sites", "control", "lab", "alarms"]
     assert [(c["name"], c["provider"], c["healthy"]) for c in status["clusters"]] == [
         ("a", "local", True),
         ("b", "local", True),
     ]
     machine = status["clusters"][0]["machines"][0]
-    assert list(machine) == ["name", "container", "instance", "role", "ipv4", "ipv6", "healthy"]
+    told = ["number", "settings", "drained", "overrides", "problems", "failed"]
+    assert list(machine) == ["name", "container", "instance", "role", "ipv4", "ipv6", "healthy", *told]
     assert (machine["container"], machine["role"]) == (f"{zone.namespace}-a-web-1", "waf")
-    assert status["edge"] == {"urls": zone.urls}
+    assert status["edge"]["urls"] == zone.urls
+    assert [one["name"] for one in status["control"]] == ["a-control-1", "b-control-1"]
+    assert status["alarms"] == []
     assert {(s["host"], s["tenant"], s["instance"], s["mode"]) for s in status["sites"]} == {
         (SHOP, "acme", "web", "MITIGATION"),
         (BLOG, "globex", "web", "RECORD"),
@@ -69,10 +78,10 @@ def test_a_killed_machine_is_seen_and_up_heals_it(zone: Project) -> None:
 
 def test_a_removed_machine_is_made_anew_at_its_old_addresses(zone: Project) -> None:
     containers = open_containers()
-    before = zone.ask("status")["clusters"][1]["machines"]
+    before = addresses(zone)
     containers.client.containers.get(f"{zone.namespace}-b-web-1").remove(force=True)
     zone.must("up")
-    assert zone.ask("status")["clusters"][1]["machines"] == before
+    assert addresses(zone) == before
 
 
 def test_a_frozen_machine_is_thawed_by_up(zone: Project) -> None:

@@ -10,6 +10,9 @@ import pytest
 from hdinfra.machine.roles import machine_of
 from hdinfra.plugins.local.engine import Engine, find_engine
 from tests.machine.debian import Debian, planned, reap, start_debian
+from tests.machine.sync_fixtures import api, place, stack
+
+__all__ = ["api", "place", "stack"]  # fixtures of what speaks with an API machine, defined beside their stand-ins
 
 
 @pytest.fixture(scope="session")

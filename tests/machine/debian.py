@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from docker.models.containers import Container
 
+from hdinfra.machine.bundle import Bundle, bundle_of
 from hdinfra.machine.cloud_init import all_files
 from hdinfra.machine.machine import Machine
 from hdinfra.model.plan import MachinePlan, Size
@@ -85,4 +86,14 @@ def start_debian(engine: Engine, machine: Machine) -> Debian:
     for mode in (0o644, 0o755):
         place.put({file.path: file.content for file in all_files(machine) if file.mode == mode}, mode)
     place.run("mkdir", "-p", "/var/log/hdinfra", "/run/hdinfra-origins", "/run/haproxy")
+    place.run("systemd-sysusers")
+    _lay_code(place, bundle_of(machine.identity.role))
     return place
+
+
+def _lay_code(place: Debian, bundle: Bundle) -> None:
+    """As the first boot does with the bundle that it fetched."""
+    folder = f"code-{bundle.sha256[:16]}"
+    place.run("mkdir", "-p", f"/usr/lib/hdinfra/{folder}")
+    assert place.container.put_archive(f"/usr/lib/hdinfra/{folder}", bundle.content)
+    place.run("ln", "-sfn", folder, "/usr/lib/hdinfra/code")

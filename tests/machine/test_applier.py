@@ -1,5 +1,6 @@
 """Whatever happens to an apply, the machine ends with the last good policy or the new one, never with a mixture."""
 
+import errno
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,12 +10,16 @@ import pytest
 from hdinfra.agent import applier as module
 from hdinfra.agent.applier import Applier, Rendered
 from hdinfra.agent.commands import ApplyError, Result, Run
+from hdinfra.agent.fields import PolicyError
+from hdinfra.agent.local import Local
 from hdinfra.agent.paths import APPLYING, DOCUMENT, POLICY, STAGE
-from hdinfra.agent.policy import Document, LabOriginPolicy, PolicyError
+from hdinfra.agent.policy import Document, LabOriginPolicy
 
 
 class Program:
     """A stand-in for nginx: takes what lies on the disk when it is activated, unless told to fail."""
+
+    unit = None
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -23,7 +28,7 @@ class Program:
         self.refused_host = ""
         self.broken_host = ""
 
-    def reads(self, path: str) -> bool:
+    def reads(self, path: str, /) -> bool:
         return path.startswith(POLICY)
 
     def check(self, stage: str) -> tuple[str, ...]:
@@ -49,9 +54,10 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     """One program that reads one file a host."""
     program = Program(tmp_path)
 
-    def rendered(document: Document) -> Rendered:
+    def rendered(document: Document, local: Local) -> Rendered:
         assert isinstance(document.policy, LabOriginPolicy)
-        return Rendered({f"{POLICY}/{host}": f"{host} at {POLICY}\n" for host in document.policy.hosts}, (program,))
+        names = [*document.policy.hosts, *(["drained"] if local.drained else [])]
+        return Rendered({f"{POLICY}/{name}": f"{name} at {POLICY}\n" for name in names}, (program,))
 
     monkeypatch.setattr(module, "rendered", rendered)
     return program
@@ -180,3 +186,56 @@ def test_a_wrong_document_is_refused_before_anything(applier: Applier, program: 
     with pytest.raises(PolicyError, match=r"^lab-origin\.hosts\[0\]"):
         applier.apply(hosts("a;b.test"), 1)
     assert (program.reloads, (tmp_path / POLICY.lstrip("/")).exists()) == (0, False)
+
+
+def test_a_full_disk_leaves_the_previous_policy(
+    applier: Applier, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applier.apply(hosts("a.test"), 1)
+    real = module.write_whole
+
+    def full(target: Path, content: bytes, mode: int) -> None:
+        if target.name == Path(DOCUMENT).name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(target, content, mode)
+
+    monkeypatch.setattr(module, "write_whole", full)
+    with pytest.raises(OSError, match="No space left"):
+        applier.apply(hosts("b.test"), 1)
+    current = applier.current()
+    assert current is not None
+    assert (on_disk(tmp_path), program.serves, current.raw) == ({"a.test"}, {"a.test"}, hosts("a.test"))
+
+
+def test_drained_comes_into_force_with_the_policy_and_survives_a_boot(applier: Applier, tmp_path: Path) -> None:
+    applier.apply(hosts("a.test"), 1)
+    applier.apply_with(hosts("a.test"), Local(drained=True), 1)
+    assert (on_disk(tmp_path), applier.local().drained) == ({"a.test", "drained"}, True)
+    (tmp_path / POLICY.lstrip("/") / "drained").unlink()
+    applier.restore_files()
+    assert on_disk(tmp_path) == {"a.test", "drained"}
+
+
+def test_a_wish_that_fails_is_not_kept(applier: Applier, program: Program, tmp_path: Path) -> None:
+    applier.apply(hosts("a.test"), 1)
+    program.broken_host = "drained"
+    with pytest.raises(ApplyError):
+        applier.apply_with(hosts("a.test"), Local(drained=True), 1)
+    assert (on_disk(tmp_path), applier.local()) == ({"a.test"}, Local())
+
+
+def test_reload_wakes_every_program(applier: Applier, program: Program) -> None:
+    assert applier.reload(1) is None
+    applier.apply(hosts("a.test"), 1)
+    applier.reload(1)
+    assert program.reloads == 2
+
+
+def test_a_document_of_an_older_agent_is_replaced_and_never_wiped_at_boot(applier: Applier, tmp_path: Path) -> None:
+    applier.apply(hosts("a.test"), 1)
+    (tmp_path / DOCUMENT.lstrip("/")).write_text('{"app":"lab-origin","schema_version":0}')
+    with pytest.raises(PolicyError, match="schema_version"):
+        applier.restore_files()
+    assert on_disk(tmp_path) == {"a.test"}
+    applier.apply(hosts("b.test"), 1)
+    assert on_disk(tmp_path) == {"b.test"}

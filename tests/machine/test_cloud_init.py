@@ -9,10 +9,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdinfra.machine.cloud_init import IDENTITY_PATH, all_files, cloud_config, user_data_bytes
+from hdinfra.machine.cloud_init import IDENTITY_PATH, all_files, cloud_config, description_digest, user_data_bytes
 from hdinfra.machine.firewall import ruleset
-from hdinfra.machine.roles import ROLES, machine_of
-from hdinfra.machine.sources import without_docstrings
+from hdinfra.machine.first_boot import FIRST_BOOT_PATH, sample_first_boot
+from hdinfra.machine.roles import MANAGED, ROLES, machine_of
 from tests.machine.debian import Debian, planned
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,30}[a-z0-9]", fullmatch=True)
@@ -45,8 +45,22 @@ def test_every_file_arrives_as_it_is(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))
-def test_fits_the_smallest_limit_there_is(role: str) -> None:
-    assert user_data_bytes(machine_of("india", planned(role, "x" * 63))) < 16_384  # AWS
+def test_fits_into_14_kib_with_all_that_a_first_boot_is_told(role: str) -> None:
+    told = (sample_first_boot(["x" * 63] * 4, control=True).file(),)
+    assert user_data_bytes(machine_of("india", planned(role, "x" * 63)), told) <= 14 * 1024
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_what_a_first_boot_is_told_is_for_root_and_describes_no_machine(role: str) -> None:
+    machine = machine_of("india", planned(role))
+    told = sample_first_boot(["a-control-1"], control=False).file()
+    config = yaml.load(cloud_config(machine, (told,)), Loader=yaml.CSafeLoader)
+    (entry,) = [file for file in config["write_files"] if file["path"] == FIRST_BOOT_PATH]
+    assert (entry["permissions"], entry["owner"], entry["content"]) == ("0600", "root:root", told.content)
+    others = {**config, "write_files": [file for file in config["write_files"] if file is not entry]}
+    assert others == decoded(role, "india", "c1-shop-1")
+    assert description_digest(machine) == description_digest(machine_of("india", planned(role)))
+    assert description_digest(machine) != description_digest(machine_of("india", planned(role, "c2-shop-1")))
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))
@@ -64,7 +78,7 @@ def test_units_are_valid(debian: Callable[[str], Debian], role: str) -> None:
     assert (code, [line for line in words.splitlines() if "hdinfra" in line]) == (0, []), words
 
 
-@pytest.mark.parametrize("role", sorted(ROLES))
+@pytest.mark.parametrize("role", sorted(MANAGED))
 def test_the_agent_starts_with_what_lies_there(debian: Callable[[str], Debian], role: str) -> None:
     code, words = debian(role).run("hdctl", "apply", "--help")
     assert (code, "previous policy stays in force" in words) == (0, True), words
@@ -84,11 +98,8 @@ def test_another_firewall_is_another_file() -> None:
     assert differing == {"/etc/hdinfra/firewall.nft"}
 
 
-def test_docstrings_stay_behind_and_nothing_else_does() -> None:
-    source = (
-        '"""M."""\nX = """kept"""\n\ndef f() -> str:\n    """D.\n\n    More.\n    """\n    return "a"  # why\n'
-        '\nclass P:\n    """Only."""\n'
-    )
-    assert without_docstrings(source) == (
-        'X = """kept"""\n\ndef f() -> str:\n    return "a"  # why\n\nclass P:\n    """Only."""\n'
-    )
+def test_api_users_alone_may_ask_the_api() -> None:
+    rules = {role: ruleset(machine_of("india", planned(role)).firewall) for role in ("waf", "control", "bundle-store")}
+    assert 'meta skuid { "root" } tcp dport 9000 accept' in rules["waf"]
+    assert 'meta skuid { "root", "hdinfra-control" } tcp dport 9000 accept' in rules["control"]
+    assert "9000" not in rules["bundle-store"]

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from hdinfra.agent.policy import PolicyError, WafPolicy, parse
+from hdinfra.agent.fields import PolicyError
+from hdinfra.agent.policy import MAX_BYTES, ControlPolicy, LoadBalancerPolicy, WafPolicy, parse
 from hdinfra.model import policy as model
 
 WAF: dict[str, Any] = {
@@ -18,12 +19,30 @@ WAF: dict[str, Any] = {
             "tenant": "acme",
             "mode": "MITIGATION",
             "paranoia": 1,
+            "exclusions": [942100],
+            "lowest_mode": "RECORD",
+            "highest_paranoia": 2,
+            "most_exclusions": 2,
             "origins": [{"address": "192.0.2.9", "port": 80}],
             "health_path": "/",
             "response_timeout_seconds": 2,
         }
     ],
 }
+
+
+EDGE: dict[str, Any] = {
+    "app": "load-balancer",
+    "schema_version": 1,
+    "instances": [
+        {
+            "name": "shop",
+            "backends": [{"name": "c1-shop-1", "cluster": "c1", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}],
+        }
+    ],
+    "sites": [{"host": "a.test", "instance": "shop", "health_path": "/health", "response_timeout_seconds": 2}],
+}
+CONTROL: dict[str, Any] = {"app": "control", "schema_version": 1, "callers": ["10.64.0.1/32", "fd00::/64"]}
 
 
 def site(**changes: object) -> bytes:
@@ -37,6 +56,14 @@ def test_reads_what_the_model_writes() -> None:
     assert document.digest == model.digest(model.WafPolicy.model_validate(WAF))
     assert isinstance(document.policy, WafPolicy)
     assert document.policy.sites[0].host == "shop.acme.test"
+
+
+def test_reads_the_other_documents_that_the_model_writes() -> None:
+    edge = parse(model.canonical(model.LoadBalancerPolicy.model_validate(EDGE)).encode()).policy
+    control = parse(model.canonical(model.ControlPolicy.model_validate(CONTROL)).encode()).policy
+    assert isinstance(edge, LoadBalancerPolicy)
+    assert isinstance(control, ControlPolicy)
+    assert (edge.sites[0].health_path, [str(n) for n in control.callers]) == ("/health", ["10.64.0.1/32", "fd00::/64"])
 
 
 HOSTILE_NAMES = (
@@ -93,6 +120,14 @@ def test_refuses_hostile_tenants(tenant: object) -> None:
         ({"origins": [{"address": "fe80::1%a b", "port": 80}]}, r"waf\.sites\[0\]\.origins\[0\]\.address"),
         ({"origins": [{"address": "192.0.2.1", "port": 0}]}, r"waf\.sites\[0\]\.origins\[0\]\.port"),
         ({"origins": []}, r"sites: shop\.acme\.test has no origin"),
+        ({"mode": "BYPASS"}, r"sites: shop\.acme\.test is beyond its own ceilings: mode"),
+        ({"paranoia": 3}, r"sites: shop\.acme\.test is beyond its own ceilings: paranoia"),
+        ({"exclusions": [942100, 942110, 942120]}, r"sites: shop\.acme\.test is beyond its own ceilings: exclusions"),
+        ({"exclusions": [1]}, r"waf\.sites\[0\]\.exclusions\[0\]"),
+        ({"exclusions": ["942100"]}, r"waf\.sites\[0\]\.exclusions\[0\]"),
+        ({"most_exclusions": 65}, r"waf\.sites\[0\]\.most_exclusions"),
+        ({"lowest_mode": "OFF"}, r"waf\.sites\[0\]\.lowest_mode"),
+        ({"origins": [{"address": "192.0.2.1", "port": 80}] * 65}, r"waf\.sites\[0\]\.origins: 65 entries; 64 are"),
         ({"more": 1}, r"waf\.sites\[0\]: keys \['more'\]"),
     ],
 )
@@ -105,6 +140,18 @@ def test_refuses_wrong_values(changes: dict[str, object], path: str) -> None:
     ("raw", "path"),
     [
         (b"", "document: not JSON"),
+        (b"[" * 200_000, "document: not JSON"),
+        (b" " * (MAX_BYTES + 1), "document: 4,194,305 bytes"),
+        (b'{"app":["waf"]}', "app: "),
+        (json.dumps(WAF | {"sites": WAF["sites"] * 2001}).encode(), "waf.sites: 2,001 entries; 2,000 are the most"),
+        (json.dumps(WAF | {"edges": ["192.0.2.1"] * 501}).encode(), "waf.edges: 501 entries"),
+        (json.dumps(EDGE | {"instances": []}).encode(), r"sites: instances \['shop'\] are not in this document"),
+        (json.dumps(EDGE | {"instances": EDGE["instances"] * 2}).encode(), "instances: "),
+        (json.dumps(CONTROL | {"callers": ["10.64.0.1/24"]}).encode(), r"control\.callers\[0\]"),
+        (json.dumps(CONTROL | {"callers": ["fe80::%x/64"]}).encode(), r"control\.callers\[0\]"),
+        (json.dumps(CONTROL | {"callers": [5]}).encode(), r"control\.callers\[0\]"),
+        (json.dumps(CONTROL | {"callers": ["10.0.0.0/8"] * 2}).encode(), r"callers: \['10.0.0.0/8'\] occur more"),
+        (json.dumps(CONTROL | {"callers": ["10.0.0.0/8"] * 1001}).encode(), "control.callers: 1,001 entries"),
         (b"[]", "app: "),
         (b'{"app":"dns"}', "app: "),
         (json.dumps(WAF | {"schema_version": 2}).encode(), "schema_version: 2"),

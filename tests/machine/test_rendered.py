@@ -1,13 +1,18 @@
 """Rendered policy, read by the programs it is for."""
 
-from collections.abc import Callable, Mapping
-from ipaddress import ip_address
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
 
 import pytest
 
-from hdinfra.agent import lab_origin, load_balancer, waf
+from hdinfra.agent import control_node, lab_origin, load_balancer, waf
+from hdinfra.agent.applier import rendered
+from hdinfra.agent.local import Local
 from hdinfra.agent.policy import (
     Backend,
+    ControlPolicy,
+    Document,
     EdgeInstance,
     EdgeSite,
     LabOriginPolicy,
@@ -21,10 +26,12 @@ from tests.machine.debian import Debian
 EDGES = (ip_address("192.0.2.1"), ip_address("2001:db8::1"))
 
 
-def site(host: str, tenant: str = "acme", mode: str = "MITIGATION", paranoia: int = 1) -> WafSite:
+def site(
+    host: str, tenant: str = "acme", mode: str = "MITIGATION", paranoia: int = 1, exclusions: tuple[int, ...] = ()
+) -> WafSite:
     """A site with an origin in each family."""
     origins = (Origin(ip_address("192.0.2.9"), 80), Origin(ip_address("2001:db8::9"), 8080))
-    return WafSite(host, tenant, mode, paranoia, origins, "/health", 2)
+    return WafSite(host, tenant, mode, paranoia, origins, "/health", 2, exclusions)
 
 
 def edge(*hosts: str) -> LoadBalancerPolicy:
@@ -32,7 +39,9 @@ def edge(*hosts: str) -> LoadBalancerPolicy:
     backends = tuple(
         Backend(f"c{n}-shop-1", f"c{n}", ip_address(f"192.0.2.{n}"), ip_address(f"2001:db8::{n}")) for n in (1, 2)
     )
-    return LoadBalancerPolicy((EdgeInstance("shop", backends),), tuple(EdgeSite(host, "shop", 3) for host in hosts))
+    return LoadBalancerPolicy(
+        (EdgeInstance("shop", backends),), tuple(EdgeSite(host, "shop", "/health", 3) for host in hosts)
+    )
 
 
 LONGEST = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 57, "test"])
@@ -44,6 +53,7 @@ WAF_POLICIES = {
         tuple(site(f"{mode.lower()}.test", mode=mode) for mode in ("BYPASS", "RECORD", "MITIGATION")), EDGES
     ),
     "longest names": WafPolicy((site(LONGEST, tenant="t" * 32, paranoia=4),), EDGES),
+    "exclusions": WafPolicy((site("a.test", exclusions=(942110, 942100)),), EDGES),
     "words of nginx": WafPolicy((site("default.server"), site("http.include", tenant="include")), EDGES),
 }
 
@@ -148,3 +158,122 @@ def test_names_too_long_for_a_file_are_cut_and_told_apart() -> None:
     stems = {waf.file_stem(host) for host in (LONGEST, other, LONGEST[:-4] + "tesa")}
     assert len(stems) == 3
     assert max(len(f"{stem}.modsecurity.conf") for stem in stems) <= 255
+
+
+def test_exclusions_are_written_sorted() -> None:
+    files = waf.render(WafPolicy((site("a.test", exclusions=(942110, 942100)),), ()))
+    rules = files["/etc/hdinfra/policy/tenants/acme/a.test.modsecurity.conf"]
+    assert rules.endswith("SecRuleRemoveById 942100\nSecRuleRemoveById 942110\n")
+
+
+CALLERS = tuple(map(ip_network, ("10.64.0.1/32", "10.0.0.0/8", "fd00::/64", "fd00::5/128")))
+
+
+def test_callers_inside_one_another_are_one() -> None:
+    assert control_node.render(ControlPolicy(CALLERS)) == {
+        "/etc/hdinfra/policy/firewall/callers.nft": "flush set inet hdinfra callers4\nflush set inet hdinfra callers6\n"
+        "add element inet hdinfra callers4 { 10.0.0.0/8 }\nadd element inet hdinfra callers6 { fd00::/64 }\n"
+    }
+
+
+def test_callers_pass_nft(debian: Callable[[str], Debian]) -> None:
+    place = debian("control")
+    place.policy(control_node.render(ControlPolicy(CALLERS)))
+    code, words = place.run("nft", "-c", "-f", "/etc/hdinfra/firewall.nft")
+    assert (code, words) == (0, ""), words
+
+
+def test_a_drained_edge_says_so_and_nothing_else_changes() -> None:
+    document = Document("load-balancer", edge("a.test"), b"")
+    normal, drained = (rendered(document, Local(drained=value)).files for value in (False, True))
+    assert _changed(normal, drained) == {"/etc/hdinfra/policy/haproxy/ill.lst"}
+    assert (normal["/etc/hdinfra/policy/haproxy/ill.lst"], drained["/etc/hdinfra/policy/haproxy/ill.lst"]) == (
+        "",
+        "/healthz\n",
+    )
+
+
+def test_a_drained_waf_says_so_and_nothing_else_changes() -> None:
+    document = Document("waf", WafPolicy((site("a.test"),), EDGES), b"")
+    normal, drained = (rendered(document, Local(drained=value)).files for value in (False, True))
+    assert _changed(normal, drained) == {"/etc/hdinfra/policy/drained"}
+
+
+def test_a_machines_own_mode_is_stronger_than_the_policys() -> None:
+    document = Document("waf", WafPolicy((site("a.test"), site("b.test")), EDGES), b"")
+    files = rendered(document, Local({"a.test": "BYPASS", "gone.test": "RECORD"})).files
+    assert "modsecurity off;" in files["/etc/hdinfra/policy/tenants/acme/a.test.nginx.conf"]
+    assert "modsecurity off;" not in files["/etc/hdinfra/policy/tenants/acme/b.test.nginx.conf"]
+
+
+ASK = """
+import sys, time, urllib.error, urllib.request
+deadline = time.monotonic() + 20
+while True:
+    try:
+        answer = urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers={"Host": sys.argv[2]}), timeout=5)
+        sys.exit(print(answer.status))
+    except urllib.error.HTTPError as error:
+        sys.exit(print(error.code))
+    except OSError:
+        if time.monotonic() > deadline:
+            raise
+        time.sleep(0.05)
+"""
+
+
+def _asked(place: Debian, path: str, host: str) -> int:
+    """The status that a visitor gets, once somebody answers."""
+    code, words = place.run("python3", "-c", ASK, f"http://127.0.0.1{path}", host)
+    assert code == 0, words
+    return int(words)
+
+
+@contextmanager
+def _running(place: Debian, start: tuple[str, ...], stop: str) -> Iterator[None]:
+    code, words = place.run(*start)
+    assert code == 0, words
+    try:
+        yield
+    finally:
+        place.run("sh", "-c", stop)
+
+
+# A daemon that kept the shell's own output open would keep the test waiting.
+NGINX = (
+    ("sh", "-c", "nginx -c /etc/hdinfra/nginx.conf >/dev/null 2>&1"),
+    "nginx -c /etc/hdinfra/nginx.conf -s stop",
+)
+ATTACK = "/?id=1%27%20OR%20%271%27=%271"
+
+
+def test_exclusions_reach_the_inherited_rules(debian: Callable[[str], Debian]) -> None:
+    place = debian("waf")
+    place.policy(waf.render(WafPolicy((site("a.test"), site("b.test", exclusions=(942100,))), EDGES)))
+    with _running(place, *NGINX):
+        # Behind the rules there is nobody, so what passes them gets 502.
+        assert (_asked(place, ATTACK, "a.test"), _asked(place, ATTACK, "b.test")) == (403, 502)
+
+
+def test_a_drained_waf_answers_503_to_its_checker_alone(debian: Callable[[str], Debian]) -> None:
+    place = debian("waf")
+    document = Document("waf", WafPolicy((site("a.test"),), EDGES), b"")
+    place.policy(rendered(document, Local()).files)
+    with _running(place, *NGINX):
+        assert _asked(place, "/healthz", "waf.hdinfra.internal") == 200
+        place.put({"/etc/hdinfra/policy/drained": ""})
+        assert _asked(place, "/healthz", "waf.hdinfra.internal") == 503
+        assert _asked(place, "/", "a.test") == 502
+
+
+@pytest.mark.parametrize(("drained", "told"), [(False, 200), (True, 503)])
+def test_a_drained_edge_answers_503_to_its_checker_alone(
+    debian: Callable[[str], Debian], drained: bool, told: int
+) -> None:
+    place = debian("load-balancer")
+    document = Document("load-balancer", LoadBalancerPolicy((), ()), b"")
+    place.policy(rendered(document, Local(drained=drained)).files)
+    pid = "/run/haproxy.test.pid"
+    start = ("haproxy", "-D", "-p", pid, "-f", "/etc/hdinfra/haproxy.cfg", "-f", "/etc/hdinfra/policy/haproxy")
+    with _running(place, start, f"kill -9 $(cat {pid})"):
+        assert (_asked(place, "/healthz", "localhost"), _asked(place, "/", "unknown.test")) == (told, 421)

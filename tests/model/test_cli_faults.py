@@ -1,5 +1,6 @@
 """A fault always heals: after a crash inside, after Ctrl-C, and when breaking itself broke midway."""
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,11 +10,13 @@ from typing import cast
 import pytest
 from docker.errors import NotFound
 from docker.models.containers import ExecResult
+from rich.console import Console
 
 from hdinfra.operate.containers import Containers
 from hdinfra.operate.errors import ContainersError
 from hdinfra.operate.faults import fault_of, unplugged
 from hdinfra.operate.how import How
+from hdinfra.operate.show import show_status
 from hdinfra.operate.status import Declared, look
 from hdinfra.operate.views import EdgeViews
 
@@ -54,7 +57,7 @@ class StandInMachine:
 
     def exec_run(self, command: list[str], **_: object) -> ExecResult:
         """nft and hdctl."""
-        if command == ["hdctl", "status"]:
+        if command == ["hdctl", "status", "--json"]:
             return ExecResult(0, self.told.encode())
         if command[:2] == ["nft", "delete"]:
             self.tables.discard(command[3])
@@ -187,28 +190,79 @@ def stand_in_machines(told: Mapping[str, object]) -> Containers:
     return cast(Containers, SimpleNamespace(hdctl_status=told.__getitem__))
 
 
-def test_status_has_exactly_the_promised_shape_and_names_the_unwell() -> None:
-    machine = {"instance": "web", "role": "waf", "ipv4": "10.64.1.10", "ipv6": "fd00::a", "extra": 1}
-    one, two = ({**machine, "name": name, "container": f"hd-{name}"} for name in ("a-web-1", "b-web-1"))
+MACHINE_FIELDS = ["name", "container", "instance", "role", "ipv4", "ipv6", "healthy"]
+POLICY_FIELDS = ["number", "settings", "digest", "drained", "overrides", "failed", "problems"]
+
+
+def machine(name: str, role: str = "waf") -> dict[str, object]:
+    """As the stack's output `status` has it."""
+    place = {"instance": "web", "role": role, "ipv4": "10.64.1.10", "ipv6": "fd00::a", "extra": 1}
+    return {**place, "name": name, "container": f"hd-{name}"}
+
+
+def known_zone() -> Declared:
+    """Two Clusters, an edge, an API machine and a lab machine."""
     cluster = {"provider": "local", "region": "lab-north", "operator": "north", "extra": 1}
-    site = {"host": "shop.acme.test", "tenant": "acme", "instance": "web", "mode": "RECORD"}
-    known = Declared(
+    site = {"host": "shop.acme.test", "tenant": "acme", "instance": "web", "mode": "RECORD", "extra": 1}
+    return Declared(
         {
             "zone": "local",
             "namespace": "hd",
-            "clusters": [{**cluster, "name": "a", "machines": [one]}, {**cluster, "name": "b", "machines": [two]}],
-            "edge": {"urls": ["http://127.0.0.1:8080"], "machines": [{"container": "hd-east-edge"}]},
-            "lab": [{"container": "hd-lab-shop"}],
-            "sites": [{**site, "extra": 1}],
+            "clusters": [
+                {**cluster, "name": "a", "machines": [machine("a-web-1")]},
+                {**cluster, "name": "b", "machines": [machine("b-web-1")]},
+            ],
+            "edge": {"urls": ["http://127.0.0.1:8080"], "machines": [machine("east-edge", "load-balancer")]},
+            "control": [machine("a-control-1", "control")],
+            "lab": [machine("lab-shop", "lab-origin")],
+            "sites": [site],
         }
     )
-    views = {"hd-a-web-1": {"serving": True}, "hd-b-web-1": None, "hd-east-edge": {"serving": False}}
-    seen = look(known, stand_in_machines({**views, "hd-lab-shop": {"serving": True}}))
+
+
+WELL = {"serving": True}
+SEEN = {
+    "hd-a-web-1": {**WELL, "number": 7, "settings": 3, "overrides": {"shop.acme.test": "BYPASS"}, "drained": True},
+    "hd-b-web-1": None,
+    "hd-east-edge": {
+        "serving": False,
+        "failed": {"number": 8, "settings": 0, "reason": "nginx: [emerg] no"},
+        "problems": ["clock off by 601 s"],
+    },
+    "hd-a-control-1": WELL,
+    "hd-lab-shop": WELL,
+}
+
+
+def test_status_has_exactly_the_promised_shape_and_names_the_unwell() -> None:
+    seen = look(known_zone(), stand_in_machines(SEEN), [{"at": 1, "code": "machine.two-keys", "message": "x"}])
     assert seen.unwell == ("hd-b-web-1", "hd-east-edge")
-    assert list(seen.zone) == ["zone", "clusters", "edge", "sites"]
+    assert list(seen.zone) == ["zone", "clusters", "edge", "control", "lab", "sites", "alarms"]
     assert [(c["name"], c["healthy"]) for c in seen.zone["clusters"]] == [("a", True), ("b", False)]
     assert list(seen.zone["clusters"][0]) == ["name", "provider", "region", "operator", "healthy", "machines"]
-    fields = ["name", "container", "instance", "role", "ipv4", "ipv6", "healthy"]
-    assert list(seen.zone["clusters"][0]["machines"][0]) == fields
-    assert seen.zone["edge"] == {"urls": ["http://127.0.0.1:8080"]}
-    assert seen.zone["sites"] == [site]
+    everyone = [seen.zone["clusters"][0]["machines"][0], seen.zone["clusters"][1]["machines"][0]]
+    everyone += [*seen.zone["edge"]["machines"], *seen.zone["control"], *seen.zone["lab"]]
+    assert all(list(one) == [*MACHINE_FIELDS, *POLICY_FIELDS] for one in everyone)
+    assert [one["healthy"] for one in everyone] == [True, False, False, True, True]
+    assert (everyone[0]["number"], everyone[0]["settings"], everyone[0]["drained"]) == (7, 3, True)
+    assert (everyone[1]["number"], everyone[1]["problems"], everyone[1]["overrides"]) == (None, [], {})
+    assert seen.zone["edge"]["urls"] == ["http://127.0.0.1:8080"]
+    assert [list(site) for site in seen.zone["sites"]] == [["host", "tenant", "instance", "mode"]]
+    assert seen.zone["alarms"] == [{"at": 1, "code": "machine.two-keys", "message": "x"}]
+
+
+def test_status_for_people_names_versions_overrides_failures_and_alarms() -> None:
+    seen = look(known_zone(), stand_in_machines(SEEN), [{"at": 1, "code": "machine.two-keys", "message": "[b]x"}])
+    console = Console(width=200, record=True, file=io.StringIO())
+    show_status(seen.zone, seen.unwell, console)
+    told = console.export_text()
+    for words in (
+        *("7.3", "shop.acme.test is BYPASS here; drained", "went back from 8: nginx: [emerg] no"),
+        *("clock off by 601 s", "alarm machine.two-keys: [b]x", "not serving: hd-east-edge", "a-control-1"),
+    ):
+        assert words in told
+
+
+def test_a_stack_from_before_the_management_api_is_looked_at_too() -> None:
+    output = {name: value for name, value in known_zone().output.items() if name != "control"}
+    assert look(Declared(output), stand_in_machines(SEEN)).zone["control"] == []

@@ -1,5 +1,6 @@
 """`hdinfra plan` and everything about the command line that needs no engine."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -14,7 +15,11 @@ from hdinfra.operate.engine import Deployed
 from hdinfra.operate.workspace import open_workspace
 
 CHECKOUT = Path(__file__).parents[2]
-VERBS = (["plan"], ["up"], ["down"], ["status"], ["drill", "cluster-loss"], ["env"])
+VERBS = (
+    *(["plan"], ["up"], ["down"], ["status"], ["env"], ["bundle"], ["drill", "cluster-loss"], ["drill", "bad-policy"]),
+    *(["policy", verb] for verb in ("show", "diff", "history", "rollback", "release")),
+    *(["site", verb] for verb in ("add", "remove", "mode", "list")),
+)
 
 
 @pytest.fixture
@@ -46,7 +51,18 @@ def test_every_verb_explains_itself_with_an_example(verb: list[str], capsys: pyt
     assert "--stack" in told
 
 
-@pytest.mark.parametrize("wrong", [["nonsense"], ["plan", "--nonsense"], ["drill", "cluster-loss"], []], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["nonsense"],
+        ["plan", "--nonsense"],
+        ["drill", "cluster-loss"],
+        ["site", "add", "x.test"],
+        ["policy", "rollback"],
+        [],
+    ],
+    ids=str,
+)
 def test_wrong_use_ends_with_two(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(wrong) == 2
     assert "Traceback" not in capsys.readouterr().err
@@ -60,6 +76,8 @@ def test_plan_as_json_is_the_whole_plan_and_nothing_else(project: Path, capsys: 
     assert told.err == ""
     assert [cluster["name"] for cluster in plan["clusters"]] == ["a", "b"]
     assert sorted(machine["role"] for machine in plan["machines"]) == [
+        "bundle-store",
+        *["control"] * 2,
         *["lab-origin"] * 2,
         *["load-balancer"] * 2,
         *["waf"] * 2,
@@ -76,8 +94,35 @@ def test_plan_as_json_is_the_whole_plan_and_nothing_else(project: Path, capsys: 
 def test_plan_for_people_names_machines_and_user_data(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["plan", "--directory", str(project)]) == 0
     told = capsys.readouterr().out
-    for word in ("a-web-1", "b-web-1", "east-edge", "http://127.0.0.1:8080", "16,384 B", "euro a month"):
+    for word in (
+        "a-web-1",
+        "b-web-1",
+        "east-edge",
+        "a-control-1",
+        "bundle-store",
+        "http://127.0.0.1:8080",
+        "16,384 B",
+        "euro a month",
+    ):
         assert word in told
+
+
+def test_bundles_lie_under_the_names_that_their_pins_have(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["bundle", "public"]) == 0
+    told = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(told) == len(list((project / "stacks" / "public").iterdir())) == 4
+    assert all(hashlib.sha256(path.read_bytes()).hexdigest() == path.stem for path in told)
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("verb", [["status"], ["policy", "show"], ["policy", "diff"], ["drill", "bad-policy"]], ids=str)
+def test_a_stack_that_never_was_up_is_told_with_what_brings_it_up(
+    verb: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(verb) == 1
+    told = capsys.readouterr().err
+    assert "try: hdinfra up --stack local" in told
+    assert "Traceback" not in told
 
 
 def test_every_refusal_is_told_at_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -142,7 +142,7 @@ def test_addresses_are_unique_and_inside_their_networks(spec: ZoneSpec) -> None:
         assert machine.public
         assert machine.public.ipv4 in plan.wan.ipv4
         assert machine.public.ipv6 in plan.wan.ipv6
-        assert (machine.private is None) == (machine.role != "waf")
+        assert (machine.private is None) == (machine.role not in ("waf", "control"))
         if machine.private:
             assert machine.private.ipv4 in prefixes[machine.place].ipv4
             assert machine.private.ipv6 in prefixes[machine.place].ipv6
@@ -179,12 +179,15 @@ def test_a_known_zone_has_known_addresses() -> None:
     plan = planned(validated(ZoneSpec, legal(setting("network", {"ipv6": "fd00:1:2::/48"}))))
     found = {m.name: (m.private and str(m.private.ipv4), m.public and str(m.public.ipv4)) for m in plan.machines}
     assert found == {
-        "one-shop-1": ("10.65.0.10", "10.64.1.10"),
-        "one-shop-2": ("10.65.0.11", "10.64.1.11"),
+        "one-control-1": ("10.65.0.10", "10.64.1.10"),
+        "one-shop-1": ("10.65.0.11", "10.64.1.11"),
+        "one-shop-2": ("10.65.0.12", "10.64.1.12"),
         "ten-spare-1": ("10.65.72.10", "10.64.10.10"),
-        "two-shop-1": ("10.65.8.10", "10.64.2.10"),
-        "two-shop-2": ("10.65.8.11", "10.64.2.11"),
-        "two-spare-1": ("10.65.8.12", "10.64.2.12"),
+        "two-control-1": ("10.65.8.10", "10.64.2.10"),
+        "two-shop-1": ("10.65.8.11", "10.64.2.11"),
+        "two-shop-2": ("10.65.8.12", "10.64.2.12"),
+        "two-spare-1": ("10.65.8.13", "10.64.2.13"),
+        "bundles-store": (None, "10.64.25.10"),
         "east-edge": (None, "10.64.3.10"),
         "west-edge": (None, "10.64.4.10"),
         "lab-app": (None, "10.64.5.10"),
@@ -225,7 +228,7 @@ def test_the_number_of_clusters_is_kept_while_it_can_be() -> None:
 
 def test_numbers_follow_as_people_count() -> None:
     plan = planned(validated(ZoneSpec, legal(setting("instances.0.capacity", 11))))
-    assert [plan.held.slots[f"two-shop-{n}"] for n in (1, 2, 10, 11)] == [10, 11, 19, 20]
+    assert [plan.held.slots[f"two-shop-{n}"] for n in (1, 2, 10, 11)] == [11, 12, 20, 21]
 
 
 def test_machines_are_raised_where_no_cluster_is_left() -> None:

@@ -56,6 +56,7 @@ def full(data: Data) -> None:
 
 
 SITE = "instances.0.tenants.0.sites.0"
+SITE_PATH = "instances[0].tenants[0].sites[0]"
 ORIGIN = "instances[0].tenants[0].sites[0].origins[0]"
 CASES = [
     case("zone.area", "area", setting("area", "atlantis")),
@@ -73,6 +74,7 @@ CASES = [
     ),
     case("cluster.duplicate-name", "clusters[0].name", setting("clusters.0.name", "wan")),
     case("cluster.duplicate-name", "clusters[0].name", setting("clusters.0.name", "lab-a")),
+    case("cluster.duplicate-name", "clusters[0].name", setting("clusters.0.name", "bundles")),
     case("cluster.duplicate-name", "edge.places[0].name", setting("edge.places.0.name", "two")),
     case("cluster.duplicate-name", "lab.origins[1].name", setting("lab.origins.1.name", "web")),
     case("lab.local-only", "lab.origins[0].region", setting("lab.origins.0.region", "eu-central-1")),
@@ -98,6 +100,25 @@ CASES = [
     case("instance.size", "instances[1].vcpu", setting("instances.1.vcpu", 9)),
     case("instance.size", "edge.vcpu", setting("edge.vcpu", 9)),
     case("instance.duplicate-name", "instances[1].name", setting("instances.1.name", "shop")),
+    case("instance.duplicate-name", "instances[1].name", setting("instances.1.name", "control")),
+    case("control.cluster-unknown", "control.clusters[1]", setting("control", {"clusters": ["one", "tow"]})),
+    case("control.duplicate-port", "control.publish", setting("control", {"publish": {"port": 8079}})),
+    case("control.duplicate-port", "control.publish", setting("control", {"publish": {"port": 65535}})),
+    case("instance.two-operators", "control.clusters", setting("control", {"clusters": ["one", "ten"]})),
+    case("instance.size", "control.memory_mib", setting("control", {"memory_mib": 9000})),
+    case("site.ceiling", f"{SITE_PATH}.mode", setting(f"{SITE}.ceilings", {"lowest_mode": "MITIGATION"})),
+    case(
+        "site.ceiling",
+        f"{SITE_PATH}.paranoia",
+        setting(f"{SITE}.paranoia", 3),
+        setting(f"{SITE}.ceilings", {"highest_paranoia": 2}),
+    ),
+    case(
+        "site.ceiling",
+        f"{SITE_PATH}.exclusions",
+        setting(f"{SITE}.exclusions", [942100]),
+        setting(f"{SITE}.ceilings", {"exclusions": 0}),
+    ),
     case("instance.cluster-unknown", "instances[1].clusters[1]", setting("instances.1.clusters", ["one", "tow"])),
     case(
         "instance.name-length",

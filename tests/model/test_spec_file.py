@@ -57,7 +57,7 @@ def test_every_error_at_once() -> None:
         ("clusters: 3", "clusters", "Found `3`: input should be a valid tuple.", "write `clusters: ...`, with one `-"),
         ("lab: 3", "lab", "Found `3`: input should be a valid dictionary", "write `lab: ...`, with its keys indented"),
         ("clustres: 3", "clustres", "`clustres` is no key here; it would be without", "write `clusters`; known are"),
-        ("7: 3", "[7]", "`[7]` is no key here; it would be without effect.", "drop `[7]`; known are area, clusters,"),
+        ("7: 3", "[7]", "`[7]` is no key here; it would be without effect.", "drop `[7]`; known are area, bundles,"),
         (
             "network: {ipv4: 10.64.0.1/12}", "network.ipv4",
             "Found `'10.64.0.1/12'`: input is not a valid IPv4 network.",

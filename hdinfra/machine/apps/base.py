@@ -1,10 +1,10 @@
 """What all Machines have in common."""
 
-from hdinfra.machine.machine import Health, Identity, Unit
+from hdinfra.machine.machine import File, Health, Identity, Unit
 from hdinfra.machine.sources import asset
 from hdinfra.model.plan import MachinePlan
 
-PACKAGES = ("ca-certificates", "logrotate", "nftables", "procps", "python3")
+PACKAGES = ("ca-certificates", "logrotate", "nftables", "procps", "python3", "python3-cryptography")
 
 HEALTH = Health(booted=("/usr/sbin/hdctl", "booted"), serving=("/usr/sbin/hdctl", "status", "--check"))
 
@@ -16,9 +16,19 @@ SYSCTLS = {
     "net.ipv6.conf.all.accept_redirects": "0",
 }
 
+FILES = (
+    File("/usr/lib/hdinfra/fetch", asset("fetch"), 0o755),
+    File("/usr/sbin/hdctl", asset("hdctl"), 0o755),
+    File("/usr/sbin/hdsync", asset("hdsync"), 0o755),
+)
+"""What starts the agent; the agent itself comes as a bundle."""
+
+FIREWALL_UNIT = Unit("hdinfra-firewall.service", content=asset("hdinfra-firewall.service"))
+
 UNITS = (
     Unit("hdinfra-policy.service", content=asset("hdinfra-policy.service")),
-    Unit("hdinfra-firewall.service", content=asset("hdinfra-firewall.service")),
+    FIREWALL_UNIT,
+    Unit("hdsync.service", content=asset("hdsync.service")),
 )
 
 

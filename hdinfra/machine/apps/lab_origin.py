@@ -2,7 +2,7 @@
 
 from hdinfra.machine.apps import base
 from hdinfra.machine.machine import File, Firewall, Machine, Unit, User
-from hdinfra.machine.sources import agent, asset
+from hdinfra.machine.sources import asset
 from hdinfra.model.plan import MachinePlan
 
 
@@ -12,8 +12,8 @@ def lab_origin_machine(zone: str, plan: MachinePlan) -> Machine:
         identity=base.identity(zone, plan),
         packages=base.PACKAGES,
         files=(
+            *base.FILES,
             File("/usr/lib/hdinfra/lab-server", asset("lab-server"), 0o755),
-            *agent(("lab_origin", "lab_server")),
         ),
         units=(*base.UNITS, Unit("hdinfra-lab-origin.service", content=asset("hdinfra-lab-origin.service"))),
         firewall=Firewall(public_tcp=(80,)),

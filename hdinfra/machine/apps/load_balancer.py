@@ -2,7 +2,7 @@
 
 from hdinfra.machine.apps import base
 from hdinfra.machine.machine import File, Firewall, Machine, Unit
-from hdinfra.machine.sources import agent, asset
+from hdinfra.machine.sources import asset
 from hdinfra.model.plan import MachinePlan
 
 
@@ -11,7 +11,7 @@ def load_balancer_machine(zone: str, plan: MachinePlan) -> Machine:
     return Machine(
         identity=base.identity(zone, plan),
         packages=(*base.PACKAGES, "haproxy"),
-        files=(File("/etc/hdinfra/haproxy.cfg", asset("haproxy.cfg")), *agent(("load_balancer",))),
+        files=(*base.FILES, File("/etc/hdinfra/haproxy.cfg", asset("haproxy.cfg"))),
         units=(*base.UNITS, Unit("haproxy.service", drop_in=asset("haproxy.service.conf"))),
         firewall=Firewall(public_tcp=(80,), outbound_sets=("upstreams",)),
         health=base.HEALTH,

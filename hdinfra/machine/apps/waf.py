@@ -2,7 +2,7 @@
 
 from hdinfra.machine.apps import base
 from hdinfra.machine.machine import File, Firewall, Machine, Unit
-from hdinfra.machine.sources import agent, asset
+from hdinfra.machine.sources import asset
 from hdinfra.model.plan import MachinePlan
 
 
@@ -12,11 +12,11 @@ def waf_machine(zone: str, plan: MachinePlan) -> Machine:
         identity=base.identity(zone, plan),
         packages=(*base.PACKAGES, "haproxy", "libnginx-mod-http-modsecurity", "modsecurity-crs", "nginx"),
         files=(
+            *base.FILES,
             File("/etc/hdinfra/nginx.conf", asset("waf-nginx.conf")),
             File("/etc/hdinfra/modsecurity.conf", asset("waf-modsecurity.conf")),
             File("/etc/hdinfra/haproxy.cfg", asset("haproxy.cfg")),
             File("/etc/logrotate.d/hdinfra", asset("logrotate.conf")),
-            *agent(("waf",)),
         ),
         units=(
             *base.UNITS,

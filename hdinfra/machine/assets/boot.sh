@@ -8,6 +8,7 @@ if [ -n "$missing" ]; then
     apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-confold install $(cat /etc/hdinfra/packages)
 fi
 systemd-sysusers
+[ ! -e /etc/hdinfra/first-boot.json ] || /usr/lib/hdinfra/fetch
 install -d -m 0700 /var/lib/hdinfra /var/lib/hdinfra/inbox
 install -d -m 0755 /etc/hdinfra/policy /etc/hdinfra/policy/haproxy
 install -d -m 0750 /var/log/hdinfra

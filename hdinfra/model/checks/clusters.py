@@ -7,7 +7,12 @@ from hdinfra.model.refusal import Refusal
 from hdinfra.model.regions import Catalogue
 from hdinfra.model.spec import Provider, ZoneSpec
 
-_RESERVED = {"lab": "the lab machines", "wan": "the network between the places"}
+_RESERVED = {
+    "bundles": "the bundle store",
+    "control": "the management API",
+    "lab": "the lab machines",
+    "wan": "the network between the places",
+}
 
 
 def check_clusters(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:

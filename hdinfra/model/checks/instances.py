@@ -6,17 +6,21 @@ from difflib import get_close_matches
 from hdinfra.model.addressing import pool
 from hdinfra.model.names import IPAddress, IPv4Address, IPv6Address
 from hdinfra.model.refusal import Refusal
-from hdinfra.model.spec import InstanceSpec, OriginSpec, SiteSpec, ZoneSpec
+from hdinfra.model.spec import InstanceSpec, Mode, OriginSpec, SiteSpec, ZoneSpec
+
+CONTROL = "control"
+"""As an Instance would be called, so are the API machines: `<cluster>-control-1`."""
 
 
 def check_instances(spec: ZoneSpec) -> Iterator[Refusal]:
     """`instance.duplicate-name`, `instance.cluster-unknown`, `tenant.duplicate-name`, `site.*`."""
     clusters = {cluster.name for cluster in spec.clusters}
-    names: set[str] = set()
+    names: set[str] = {CONTROL}
     for index, instance in enumerate(spec.instances):
         path = f"instances[{index}]"
         if instance.name in names:
-            message = f"Two Instances are called `{instance.name}`; their Machines would have the same names."
+            who = "The management API" if instance.name == CONTROL else "Another Instance"
+            message = f"{who} is called `{instance.name}` too; their Machines would have the same names."
             fix = f"write `name: {instance.name[:30]}2`"
             yield Refusal(f"{path}.name", "instance.duplicate-name", message, fix)
         names.add(instance.name)
@@ -60,6 +64,7 @@ def _sites(spec: ZoneSpec) -> Iterator[Refusal]:
                 path = f"instances[{i}].tenants[{t}].sites[{s}]"
                 yield from _host(site, path, holders, f"`{tenant.name}` of `{instance.name}`")
                 yield from origins.check(site, path)
+                yield from _ceilings(site, path)
 
 
 def _host(site: SiteSpec, path: str, holders: dict[str, str], holder: str) -> Iterator[Refusal]:
@@ -71,6 +76,22 @@ def _host(site: SiteSpec, path: str, holders: dict[str, str], holder: str) -> It
             f"`{site.host}` is a site of {first} and again of {holder}; the edge could not say whose requests it gets.",
             "leave one of the two out, or give this one a host name of its own",
         )
+
+
+def _ceilings(site: SiteSpec, path: str) -> Iterator[Refusal]:
+    ceilings = site.ceilings
+    modes = list(Mode)
+    broken = {
+        "mode": (modes.index(site.mode) < modes.index(ceilings.lowest_mode), site.mode, ceilings.lowest_mode),
+        "paranoia": (site.paranoia > ceilings.highest_paranoia, site.paranoia, ceilings.highest_paranoia),
+        "exclusions": (len(site.exclusions) > ceilings.exclusions, len(site.exclusions), ceilings.exclusions),
+    }
+    limits = {"mode": "lowest_mode", "paranoia": "highest_paranoia", "exclusions": "exclusions"}
+    for name, (is_broken, found, limit) in broken.items():
+        if is_broken:
+            message = f"`{site.host}` has `{name}` {found}, beyond its own ceiling `{limits[name]}` {limit}."
+            fix = f"write `ceilings: {{{limits[name]}: {found}}}`, or bring `{name}` within {limit}"
+            yield Refusal(f"{path}.{name}", "site.ceiling", message, fix)
 
 
 class _Origins:

@@ -26,12 +26,12 @@ def run(container: Container, argv: Sequence[str]) -> Ran:
     return Ran(code if code is not None else -1, _text(out), _text(err))
 
 
-def put(container: Container, files: Mapping[str, str], mode: int = 0o600) -> None:
+def put(container: Container, files: Mapping[str, str | bytes], mode: int = 0o600) -> None:
     """Writes files by absolute path, running or not; folders on the way are made for root alone to write."""
     heap = io.BytesIO()
     with tarfile.open(fileobj=heap, mode="w") as tar:
         for path, content in files.items():
-            data = content.encode()
+            data = content if isinstance(content, bytes) else content.encode()
             entry = tarfile.TarInfo(path.lstrip("/"))
             entry.size, entry.mode = len(data), mode
             tar.addfile(entry, io.BytesIO(data))

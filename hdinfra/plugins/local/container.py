@@ -18,7 +18,9 @@ from hdinfra.plugins.local.names import Ownership
 _SEED = "/var/lib/cloud/seed/nocloud"
 _CPU_PERIOD = 100_000  # microseconds, the kernel's default
 _STOP_SIGNAL = "SIGRTMIN+3"  # systemd's orderly halt
-FIXED = ("image", "networks", "userData", "metaData", "booted", "ports")
+FIXED = ("image", "networks", "description", "metaData", "booted", "ports")
+"""What only a new container can have. User data is not among it: it is read once, at the first boot, and holds things
+that are renewed with every run; `description` is the digest of what in it matters."""
 _PORT_BUSY = re.compile(r"address already in use|port is already allocated|ports are not available", re.I)
 # Addresses are fixed and unique by plan: waiting for duplicates would only delay the first answer over IPv6.
 _SYSCTLS = {

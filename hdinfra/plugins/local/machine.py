@@ -20,6 +20,7 @@ _PLACE = Record({"network": Text(r"[a-zA-Z0-9][\w.-]*", "a network's name"), "ip
 _PORT = Record({"address": Address(4), "port": Number(1, 65_535), "target": Number(1, 65_535)})
 _REVIVABLE = frozenset({"running", "paused", "exited", "stopped", "created", "configured"})
 _REPLACING = frozenset(containers.FIXED)
+_FIRST_BOOT = frozenset({"userData"})
 
 
 class MachineKind:
@@ -30,6 +31,7 @@ class MachineKind:
             "image": Text(r"[a-z0-9][a-z0-9._/:@-]+", "an image's tag"),
             "networks": Many(_PLACE, least=1),
             "userData": Text(),
+            "description": Text(r"[0-9a-f]{64}", "a SHA-256 in hex"),
             "metaData": Text(),
             "cpus": Number(0.01, 1024, whole=False),
             "memoryMib": Number(6, 4_194_304),
@@ -87,7 +89,8 @@ class MachineKind:
     def diff(self, inputs: Values, state: Values, changed: frozenset[str]) -> Difference:
         """What is in the container's making replaces; limits, labels and a machine that stands still do not."""
         still = frozenset() if state.get("running") else frozenset({"running"})
-        return Difference(updates=(changed - _REPLACING) | still, replaces=changed & _REPLACING, delete_first=True)
+        updates = (changed - _REPLACING - _FIRST_BOOT) | still
+        return Difference(updates=updates, replaces=changed & _REPLACING, delete_first=True)
 
     def update(self, call: Call, resource_id: str, inputs: Values, state: Values) -> Values:
         """Mends what stands still and sets limits; labels reach the container when it is next made."""

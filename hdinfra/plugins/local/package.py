@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from hdinfra.plugins.kind import Kind, Values
+from hdinfra.plugins.local.bundle import BundleKind
 from hdinfra.plugins.local.engine import WORLD_FAILURES, Engine, find_engine
 from hdinfra.plugins.local.image import ImageKind
 from hdinfra.plugins.local.machine import MachineKind
 from hdinfra.plugins.local.names import Ownership
 from hdinfra.plugins.local.network import NetworkKind
-from hdinfra.plugins.local.policy import PolicyKind
 from hdinfra.plugins.shapes import Record, Text
 
 VERSION = "0.1.0"
@@ -36,5 +36,5 @@ class LocalCloud:
             "hdlocal:index:Image": ImageKind(engine),
             "hdlocal:index:Network": NetworkKind(engine, owner),
             "hdlocal:index:Machine": MachineKind(engine, owner),
-            "hdlocal:index:Policy": PolicyKind(engine),
+            "hdlocal:index:Bundle": BundleKind(engine),
         }

@@ -7,6 +7,7 @@ import pulumi
 
 _TO_PYTHON = {
     "containerId": "container_id",
+    "fileName": "file_name",
     "memoryMib": "memory_mib",
     "metaData": "meta_data",
     "networkName": "network_name",
@@ -81,7 +82,8 @@ class Machine(pulumi.CustomResource):
     """A system container booted by cloud-init; created when `booted` (cloud-init done).
 
     `networks` is a list of {"network", "ipv4", "ipv6"}, `ports` of {"address", "port", "target"}. `user_data` is
-    cloud-config and kept secret. `container` is the engine's name, `container_id` changes whenever the container was
+    cloud-config and kept secret; it counts at the first boot only, `description` (SHA-256) says when a new machine is
+    wanted. `container` is the engine's name, `container_id` changes whenever the container was
     made anew, `running` is what the last look saw.
     """
 
@@ -98,6 +100,7 @@ class Machine(pulumi.CustomResource):
         image: pulumi.Input[str],
         networks: pulumi.Input[Sequence[Mapping[str, pulumi.Input[str]]]],
         user_data: pulumi.Input[str],
+        description: pulumi.Input[str],
         meta_data: pulumi.Input[str],
         cpus: pulumi.Input[float],
         memory_mib: pulumi.Input[int],
@@ -110,6 +113,7 @@ class Machine(pulumi.CustomResource):
             "image": image,
             "networks": networks,
             "user_data": pulumi.Output.secret(user_data),
+            "description": description,
             "meta_data": meta_data,
             "cpus": cpus,
             "memory_mib": memory_mib,
@@ -133,29 +137,29 @@ class Machine(pulumi.CustomResource):
         return _TO_ENGINE.get(prop, prop)
 
 
-class Policy(pulumi.CustomResource):
-    """One Machine's PolicyDocument: handed to the Applier inside it, and waited for until it serves."""
+class Bundle(pulumi.CustomResource):
+    """An archive in the machine that plays a bucket; `path` is where it lies on the computer that runs the program."""
 
-    digest: pulumi.Output[str]
-    serving: pulumi.Output[bool]
+    file_name: pulumi.Output[str]
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         resource_name: str,
         *,
         container: pulumi.Input[str],
         container_id: pulumi.Input[str],
-        document: pulumi.Input[Mapping[str, Any]],
+        sha256: pulumi.Input[str],
+        path: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props: dict[str, Any] = {
             "container": container,
             "container_id": container_id,
-            "document": document,
-            "digest": None,
-            "serving": None,
+            "sha256": sha256,
+            "path": path,
+            "file_name": None,
         }
-        super().__init__("hdlocal:index:Policy", resource_name, props, opts)
+        super().__init__("hdlocal:index:Bundle", resource_name, props, opts)
 
     def translate_output_property(self, prop: str) -> str:
         """From the engine's camel case to ours."""

@@ -1,0 +1,118 @@
+"""Checks of single values: what comes back is safe to write into a file."""
+
+import re
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, TypeVar
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+Field = Callable[[object, str], Any]
+"""From a value and its path to the checked value; PolicyError when it is not as it must be."""
+T = TypeVar("T")
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})+\Z")
+
+
+class PolicyError(ValueError):
+    """A document that no machine may apply; the text names the path and the value found."""
+
+
+def wrong(path: str, value: object, wanted: str) -> PolicyError:
+    """The error for one value."""
+    return PolicyError(f"{path}: {value!r:.80} is not {wanted}")
+
+
+def matching(pattern: re.Pattern[str], wanted: str) -> Field:
+    """Text of that pattern."""
+
+    def field(value: object, path: str) -> str:
+        if not isinstance(value, str) or not pattern.match(value):
+            raise wrong(path, value, wanted)
+        return value
+
+    return field
+
+
+def between(low: int, high: int) -> Field:
+    """A whole number."""
+
+    def field(value: object, path: str) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise wrong(path, value, f"a whole number from {low} to {high}")
+        return value
+
+    return field
+
+
+def one_of(values: frozenset[str]) -> Field:
+    """One of a closed set of words."""
+
+    def field(value: object, path: str) -> str:
+        if not isinstance(value, str) or value not in values:
+            raise wrong(path, value, f"one of {', '.join(sorted(values))}")
+        return value
+
+    return field
+
+
+def host(value: object, path: str) -> str:
+    """A host name (RFC 1123), not an address."""
+    name: str = matching(_HOST, "a host name (RFC 1123, lower case)")(value, path)
+    if name.rpartition(".")[2].isdigit():
+        raise wrong(path, value, "a host name, its last label is a number")
+    return name
+
+
+def address(*families: int) -> Field:
+    """An address of one of these families."""
+
+    def field(value: object, path: str) -> Address:
+        try:
+            found = ip_address(value) if isinstance(value, str) else None
+        except ValueError:
+            found = None
+        # A scoped address (fe80::1%eth0) carries free text behind the percent sign.
+        if found is None or found.version not in families or "%" in str(value):
+            raise wrong(path, value, "an IP address" if len(families) > 1 else f"an IPv{families[0]} address")
+        return found
+
+    return field
+
+
+def network(value: object, path: str) -> Network:
+    """A network of either family, its host bits zero."""
+    try:
+        found = ip_network(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or "%" in str(value):
+        raise wrong(path, value, "an IP network whose host bits are zero")
+    return found
+
+
+def many(item: Field, most: int) -> Field:
+    """A list of that many entries at most."""
+
+    def field(value: object, path: str) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise wrong(path, value, "a list")
+        if len(value) > most:
+            raise PolicyError(f"{path}: {len(value):,} entries; {most:,} are the most")
+        return tuple(item(entry, f"{path}[{number}]") for number, entry in enumerate(value))
+
+    return field
+
+
+def record(shape: Callable[..., T], fields: Mapping[str, Field]) -> Callable[[object, str], T]:
+    """An object with exactly these keys."""
+
+    def field(value: object, path: str) -> T:
+        if not isinstance(value, dict):
+            raise wrong(path, value, "an object")
+        if odd := sorted(value.keys() ^ fields.keys()):
+            raise PolicyError(f"{path}: keys {odd} are unknown or missing; wanted {sorted(fields)}")
+        return shape(**{name: check(value[name], f"{path}.{name}") for name, check in fields.items()})
+
+    return field

@@ -1,0 +1,78 @@
+"""What a machine can say of itself without any daemon."""
+
+from pathlib import Path
+from typing import Any
+
+from .applier import Applier
+from .fields import PolicyError
+from .haproxy import statistics
+from .paths import SYSCTLS
+from .policy import Document, LoadBalancerPolicy
+
+
+def status(applier: Applier) -> dict[str, Any]:
+    """Which policy is in force, whether it serves, and what this machine has of its own."""
+    document, local = current(applier), applier.local()
+    report: dict[str, Any] = {
+        "app": document.app if document else None,
+        "digest": document.digest if document else None,
+        "serving": bool(document) and serving(applier, document),
+        "sysctls_denied": _sysctls_denied(),
+        "drained": local.drained,
+        "overrides": dict(local.modes),
+    }
+    if document and isinstance(document.policy, LoadBalancerPolicy):
+        report["servers"] = servers(document.policy)
+    return report
+
+
+def current(applier: Applier) -> Document | None:
+    """The policy in force, None when there is none or none that this agent can read."""
+    try:
+        return applier.current()
+    except (PolicyError, OSError):
+        return None
+
+
+def serving(applier: Applier, document: Document | None) -> bool:
+    """Whether every program answers as it should."""
+    try:
+        return document is not None and applier.serving(document)
+    except PolicyError:
+        return False
+
+
+def servers(policy: LoadBalancerPolicy) -> list[dict[str, Any]]:
+    """What HAProxy holds of each server, in both families; down when HAProxy does not answer."""
+    try:
+        rows = statistics()
+    except OSError:
+        rows = []
+    up = {(row["pxname"], row["svname"]) for row in rows if row["status"].startswith("UP")}
+    return [
+        {
+            "instance": instance.name,
+            "name": backend.name,
+            "cluster": backend.cluster,
+            "family": family,
+            "up": (f"{instance.name}-read", f"{backend.name}.{family}") in up,
+        }
+        for instance in policy.instances
+        for backend in instance.backends
+        for family in ("ipv4", "ipv6")
+    ]
+
+
+def _sysctls_denied() -> list[str]:
+    """Settings of the base that this place does not have: a container's kernel is not its own."""
+    path = Path(SYSCTLS)
+    lines = path.read_text().splitlines() if path.exists() else []
+    pairs = [(key.strip(), value.split()) for key, sign, value in (line.partition("=") for line in lines) if sign]
+    return [key for key, value in pairs if _sysctl(key) != value]
+
+
+def _sysctl(key: str) -> list[str] | None:
+    try:
+        return (Path("/proc/sys") / key.replace(".", "/")).read_text().split()
+    except OSError:
+        return None

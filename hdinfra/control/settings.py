@@ -1,0 +1,66 @@
+"""Where things lie on an API machine, and what it was told at its first boot."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hdinfra.protocol.token import Token
+
+HOME = Path("/var/lib/hdinfra-control")
+USER = "hdinfra-control"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Another API machine."""
+
+    name: str
+    ipv4: str
+    ipv6: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Who this API machine is. `admin`: SHA-256 (hex) of the stack's own token. `front`: what nginx must say."""
+
+    home: Path
+    name: str
+    zone: str
+    root: str
+    signer: str
+    endpoints: tuple[Endpoint, ...]
+    token: str = field(repr=False)
+    admin: str = field(repr=False)
+    front: str = field(repr=False)
+
+    @property
+    def enrolment(self) -> Token:
+        """What the token says; the stack compares, we need the serial."""
+        body = json.loads(json.loads(self.token)["body"])
+        return Token(body["zone"], body["machine"], body["role"], body["serial"])
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """All API machines but this one."""
+        return tuple(endpoint for endpoint in self.endpoints if endpoint.name != self.name)
+
+    @property
+    def server(self) -> Path:
+        """What nginx shows: certificate, its authority's, and the key."""
+        return self.home / "tls" / "server.pem"
+
+
+def boot_facts(first_boot: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What the API keeps of its machine's first boot."""
+    kept = {name: first_boot[name] for name in ("token", "root", "signer", "endpoints", "admin")}
+    return {**kept, "name": identity["name"], "zone": identity["zone"]}
+
+
+def read_settings(home: Path = HOME) -> Settings:
+    """As `setup` left them; FileNotFoundError before it ran."""
+    facts = json.loads((home / "boot.json").read_text())
+    endpoints = tuple(Endpoint(**endpoint) for endpoint in facts.pop("endpoints"))
+    return Settings(home=home, front=(home / "front").read_text().strip(), endpoints=endpoints, **facts)

@@ -1,0 +1,1 @@
+"""The provider package `hdpolicy`: a stack's keys, the authorities of its API machines, and policies rolled out."""
