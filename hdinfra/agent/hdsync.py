@@ -7,7 +7,6 @@ answers `hdctl`. Without any API machine, the last policy is served on.
 import os
 import signal
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,17 @@ from .applier import Applier
 from .commands import Run, run
 from .commissions import Commissions, Deeds
 from .door import Door
+from .endpoints import Endpoints
 from .eyes import Eyes
 from .first_boot import FirstBoot, read_first_boot
 from .keeper import Keeper
+from .link import Endpoint
 from .papers import Papers
 from .paths import DOOR
 from .problems import Problems
 from .renewal import Renewal
 from .state import Memory
-from .talk import Reports, Talk
+from .talk import Reports, Talk, Talks
 from .versions import Opened, Trust
 
 _TICK_SECONDS = 1.0
@@ -48,8 +49,10 @@ class Daemon:
         trust = self._boot.trust if self._boot else Trust("", "", "")
         first = self._boot.policy if self._boot else None
         self.keeper = Keeper(self.applier, Memory(root, trust), Eyes(self.applier, run, port), self.problems, first)
-        self.papers = Papers(self._boot, root, self.problems) if self._boot else None
-        self.talks = self._talks(self._boot, self.papers) if self._boot and self.papers else []
+        self.papers: Papers | None = None
+        self.talks: Talks | None = None
+        if self._boot:
+            self.papers, self.talks = self._plane(self._boot)
         self._renewal = Renewal(self._boot, root, run, self.problems) if self._boot else None
 
     def serve(self) -> None:
@@ -58,14 +61,20 @@ class Daemon:
         door = Door(self._root / DOOR.lstrip("/"), commissions)
         door.open()
         self._tidy()
-        for name, target in self._threads():
-            threading.Thread(target=target, args=(self.stopping,), name=name, daemon=True).start()
+        if self._renewal:
+            self._renewal.sweep()
+        if self.papers:
+            threading.Thread(target=self.papers.run, args=(self.stopping,), name="papers", daemon=True).start()
         try:
             while not self.stopping.is_set() and not self._is_outdated():
+                if self.talks:
+                    self.talks.keep()
                 self._tidy()
                 self.deeds.do_next(_WATCHING_SECONDS if self.keeper.on_probation else _TICK_SECONDS)
         finally:
             self.stopping.set()
+            if self.talks:
+                self.talks.end()
             door.shutdown()
             door.server_close()
 
@@ -76,7 +85,6 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """How things are, for people on this machine."""
-        now = time.monotonic()
         number, settings = self.keeper.order
         return {
             **look.status(self.applier),
@@ -85,7 +93,7 @@ class Daemon:
             "failed": self._failed(),
             "problems": self.problems.texts(),
             "certificate_ends": self.papers.ends_at if self.papers else None,
-            "seen": {talk.name: round(now - talk.seen_at, 1) for talk in self.talks if talk.seen_at is not None},
+            "seen": self.talks.seen() if self.talks else {},
         }
 
     def report(self) -> dict[str, Any]:
@@ -129,16 +137,14 @@ class Daemon:
             self.problems.say("control plane", "none was named at first boot")
         return found
 
-    def _talks(self, boot: FirstBoot, papers: Papers) -> list[Talk]:
-        return [
-            Talk(endpoint, papers, boot.trust, self.problems, self.reports, self._deliver)
-            for endpoint in boot.endpoints
-        ]
+    def _plane(self, boot: FirstBoot) -> tuple[Papers, Talks]:
+        endpoints = Endpoints(boot.endpoints, self._root, self.problems)
+        papers = Papers(boot, endpoints, self._root, self.problems)
 
-    def _threads(self) -> list[tuple[str, Any]]:
-        papers = [("papers", self.papers.run)] if self.papers else []
-        talks = [(f"{kind} {t.name}", getattr(t, kind)) for t in self.talks for kind in ("poll", "report")]
-        return [*papers, *talks]
+        def talk(to: Endpoint) -> Talk:
+            return Talk(to, endpoints, papers, boot.trust, self.problems, self.reports, self._deliver)
+
+        return papers, Talks(endpoints, talk)
 
     def _deliver(self, api: str, offer: Opened) -> None:
         self.deeds.put(lambda: self.keeper.offer(api, offer))

@@ -131,14 +131,20 @@ class Keeper:
         """At the start, and after trouble: what is in force is on the disk, and remembered."""
         raw = self._document()
         try:
-            if raw is not None and not self._mended:
-                self.applier.apply(raw, self.wait_seconds)
+            if not self._mended:
+                self._bring_back(raw)
             self._mended = True
             self._save()
         except (PolicyError, ApplyError, OSError) as error:
             self._trouble("policy", error)
         else:
             self.problems.over("policy")
+
+    def _bring_back(self, raw: bytes | None) -> None:
+        if raw is None:
+            self.applier.restore_files()  # a first apply that was cut off leaves nothing
+        else:
+            self.applier.apply(raw, self.wait_seconds)
 
     def _document(self) -> bytes | None:
         if self.current:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from hdinfra.protocol.certificate import name_of
+
 MAX_BYTES = 4_194_304
 """The longest answer that is read: four releases of the longest kind."""
 _CONNECT_SECONDS = 3.0
@@ -19,7 +21,7 @@ _CHUNK = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An API machine: `name` is whom its certificate must name."""
+    """An API machine: `name` is whom its certificate must name, as a machine of that role."""
 
     name: str
     addresses: tuple[str, ...]
@@ -111,10 +113,16 @@ class Link:
     def _secured(self) -> ssl.SSLSocket:
         raw = self._reached()
         try:
-            return self._context().wrap_socket(raw, server_hostname=self._endpoint.name)
+            secured = self._context().wrap_socket(raw, server_hostname=self._endpoint.name)
         except BaseException:
             raw.close()
             raise
+        try:
+            _check_role(secured, self._endpoint.name)
+        except BaseException:
+            secured.close()
+            raise
+        return secured
 
     def _reached(self) -> socket.socket:
         """The address that answered last is tried first."""
@@ -128,6 +136,13 @@ class Link:
             self._addresses.sort(key=lambda each: each != address)
             return reached
         raise last
+
+
+def _check_role(secured: ssl.SSLSocket, name: str) -> None:
+    """Every machine has a certificate of this root, and whoever holds one may have been named to us."""
+    found = name_of(ssl.DER_cert_to_PEM_cert(secured.getpeercert(binary_form=True) or b""))
+    if (found.role, found.machine) != ("control", name):
+        raise LinkError(f"its certificate is that of `{found.machine}`, a {found.role}, and not an API machine's")
 
 
 def cause(error: Exception) -> str:

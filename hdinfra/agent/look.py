@@ -7,7 +7,8 @@ from .applier import Applier
 from .fields import PolicyError
 from .haproxy import statistics
 from .paths import SYSCTLS
-from .policy import Document, LoadBalancerPolicy
+from .policy import ControlPolicy, Document, LoadBalancerPolicy
+from .services import MANAGEMENT
 
 
 def status(applier: Applier) -> dict[str, Any]:
@@ -35,11 +36,15 @@ def current(applier: Applier) -> Document | None:
 
 
 def serving(applier: Applier, document: Document | None) -> bool:
-    """Whether every program answers as it should."""
+    """Whether every program answers as it should, and is of use to others."""
     try:
-        return document is not None and applier.serving(document)
+        return document is not None and applier.serving(document) and _ready(document)
     except PolicyError:
         return False
+
+
+def _ready(document: Document) -> bool:
+    return not isinstance(document.policy, ControlPolicy) or MANAGEMENT.ready()
 
 
 def servers(policy: LoadBalancerPolicy) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from hdinfra.protocol import certificate
 
 from .durable import write_whole
+from .endpoints import Endpoints
 from .first_boot import FirstBoot, drop_token, token_of
 from .link import Endpoint, Link, LinkError, RefusedError
 from .paths import CERTIFICATE, KEY
@@ -23,10 +24,11 @@ _ABOUT = "certificate"
 class Papers:
     """Keeps them valid in a thread of its own. `have` is set once there is a certificate."""
 
-    def __init__(self, first_boot: FirstBoot, root: Path, problems: Problems) -> None:
+    def __init__(self, first_boot: FirstBoot, endpoints: Endpoints, root: Path, problems: Problems) -> None:
         self.have = threading.Event()
         self.ends_at: float | None = None
         self._boot = first_boot
+        self._endpoints = endpoints
         self._root = root
         self._problems = problems
         self._context: ssl.SSLContext | None = None
@@ -82,7 +84,7 @@ class Papers:
         """Ask one API machine after the other; the last one's error when none gave a certificate."""
         csr = certificate.request(self._key(), self._boot.machine)
         last: Exception = LinkError("no API machine is known")
-        for endpoint in self._boot.endpoints:
+        for endpoint in self._endpoints.candidates:
             try:
                 self._store(str(self._asked(endpoint, question, csr)), csr)
             except (LinkError, RefusedError, KeyError, ValueError) as error:

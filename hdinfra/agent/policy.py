@@ -32,6 +32,7 @@ _MACHINE = re.compile(r"[a-z0-9-]{1,100}\Z")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]{0,200}\Z")
 _MOST_SITES, _MOST_MACHINES, _MOST_CALLERS = 2_000, 500, 1_000
 _MOST_ORIGINS = _MOST_EXCLUSIONS = 64
+_MOST_APIS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,21 @@ class LabOriginPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiMachine:
+    """Where an API machine is reached."""
+
+    name: str
+    ipv4: Address
+    ipv6: Address
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class ControlPolicy:
-    """Policy of an API machine: who may reach it."""
+    """Policy of an API machine: who may reach it, and where all API machines are."""
 
     callers: tuple[Network, ...]
+    apis: tuple[ApiMachine, ...] = ()
 
 
 Policy = WafPolicy | LoadBalancerPolicy | LabOriginPolicy | ControlPolicy
@@ -134,12 +146,14 @@ class Document:
         return hashlib.sha256(self.raw).hexdigest()
 
 
+machine_name = matching(_MACHINE, "a machine's name")
+port = between(1, 65535)
 _name = matching(_NAME, "a name (one DNS label of 32 characters at most)")
 _mode = one_of(frozenset(MODES))
 _paranoia = between(1, 4)
 _timeout = between(1, 300)
 _health_path = matching(_PATH, "a path of letters, digits and ._~/-")
-_ORIGIN = record(Origin, {"address": address(4, 6), "port": between(1, 65535)})
+_ORIGIN = record(Origin, {"address": address(4, 6), "port": port})
 _WAF_SITE = record(
     WafSite,
     {
@@ -159,7 +173,7 @@ _WAF_SITE = record(
 _BACKEND = record(
     Backend,
     {
-        "name": matching(_MACHINE, "a machine's name"),
+        "name": machine_name,
         "cluster": _name,
         "ipv4": address(4),
         "ipv6": address(6),
@@ -169,6 +183,15 @@ _INSTANCE = record(EdgeInstance, {"name": _name, "backends": many(_BACKEND, _MOS
 _EDGE_SITE = record(
     EdgeSite, {"host": host, "instance": _name, "health_path": _health_path, "response_timeout_seconds": _timeout}
 )
+_API = record(ApiMachine, {"name": machine_name, "ipv4": address(4), "ipv6": address(6), "port": port})
+api_machines = many(_API, _MOST_APIS)
+_CONTROL = record(ControlPolicy, {"callers": many(network, _MOST_CALLERS), "apis": api_machines})
+
+
+def _control(value: object, path: str) -> ControlPolicy:
+    # What an API machine has in force from before they were named in it must be read, or nothing could follow it.
+    return _CONTROL({"apis": [], **value} if isinstance(value, dict) else value, path)
+
 
 _APPS: Mapping[str, Callable[[object, str], Policy]] = {
     "waf": record(WafPolicy, {"sites": many(_WAF_SITE, _MOST_SITES), "edges": many(address(4, 6), _MOST_MACHINES)}),
@@ -177,7 +200,7 @@ _APPS: Mapping[str, Callable[[object, str], Policy]] = {
         {"instances": many(_INSTANCE, _MOST_MACHINES), "sites": many(_EDGE_SITE, _MOST_SITES)},
     ),
     "lab-origin": record(LabOriginPolicy, {"hosts": many(host, _MOST_SITES)}),
-    "control": record(ControlPolicy, {"callers": many(network, _MOST_CALLERS)}),
+    "control": _control,
 }
 
 
@@ -211,6 +234,7 @@ def _check_whole(policy: Policy) -> None:
             _unique(policy.hosts, "hosts")
         case ControlPolicy():
             _unique(map(str, policy.callers), "callers")
+            _unique((api.name for api in policy.apis), "apis")
 
 
 def _check_site(site: WafSite) -> None:

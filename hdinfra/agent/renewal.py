@@ -1,8 +1,12 @@
-"""The agent's own code: another bundle than the running one is fetched, checked, tried, and linked in its place."""
+"""The agent's own code: another bundle than the running one is fetched, checked, tried, and linked in its place.
+
+The one that ran before stays. When the new one crashes again and again, systemd has it linked back (asset `previous`).
+"""
 
 import contextlib
 import io
 import json
+import re
 import shutil
 import tarfile
 import time
@@ -16,7 +20,7 @@ from hdinfra.protocol.seal import ProtocolError
 from .commands import Run
 from .durable import sync_folder, write_whole
 from .first_boot import FirstBoot
-from .paths import CODE, CODE_TAKEN
+from .paths import CODE, CODE_LEFT, CODE_PREVIOUS, CODE_TAKEN
 from .problems import Problems, log
 from .versions import Version
 
@@ -25,6 +29,7 @@ _AGAIN_SECONDS = 30.0
 _MOST_FILES = 500
 _PIN = ("url", "sha256", "signature")
 _PREFIX = "code-"
+_FOLDER = re.compile(rf"{_PREFIX}([0-9a-f]{{16}})\Z")
 _TRY = "import sys; sys.path.insert(0, sys.argv[1]); import hdinfra.agent.hdsync, hdinfra.agent.hdctl"
 
 
@@ -46,6 +51,11 @@ class Renewal:
         self._problems = problems
         self._refused: set[str] = set()
         self._again_at = float("-inf")
+        self._left = _left(root)
+        if self._left:
+            problems.say(
+                "code", f"{self._left} crashed again and again, so the one before it runs until a release names another"
+            )
 
     def code(self, version: Version | None) -> str:
         """The running bundle's SHA-256: whole where a pin tells it, else as much as its folder's name does."""
@@ -59,7 +69,9 @@ class Renewal:
         # A release asks once: else two API machines that differ for a moment would send us to and fro.
         if version is None or pin is None or version.release.number <= self._asked():
             return False
-        if not is_other(pin, self._root) or pin["sha256"] in self._refused or time.monotonic() < self._again_at:
+        if self._left and not pin["sha256"].startswith(self._left):
+            self._forget_left()
+        if not is_other(pin, self._root) or self._is_refused(pin) or time.monotonic() < self._again_at:
             return False
         try:
             take(pin, self._boot.role, self._boot.trust.signer, self._root, self._run)
@@ -72,10 +84,21 @@ class Renewal:
             write_whole(self._root / CODE_TAKEN.lstrip("/"), note, 0o600)
         return True
 
+    def sweep(self) -> None:
+        """Remove what was fetched once and neither runs nor ran before."""
+        link, previous = (self._root / path.lstrip("/") for path in (CODE, CODE_PREVIOUS))
+        kept = {_linked(link), _linked(previous)}
+        for folder in link.parent.glob(f"{_PREFIX}*"):
+            if _linked(link) and _FOLDER.match(folder.name) and folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def _pin(self, version: Version | None) -> Mapping[str, str] | None:
         pin = version.release.code.get(self._boot.role) if version else None
         is_pin = isinstance(pin, dict) and all(isinstance(pin.get(name), str) for name in _PIN)
         return pin if is_pin else None
+
+    def _is_refused(self, pin: Mapping[str, str]) -> bool:
+        return bool(self._left) or pin["sha256"] in self._refused
 
     def _asked(self) -> int:
         """The release that asked last."""
@@ -83,6 +106,12 @@ class Renewal:
             return int(json.loads((self._root / CODE_TAKEN.lstrip("/")).read_bytes())["number"])
         except (OSError, ValueError, KeyError, TypeError):
             return 0
+
+    def _forget_left(self) -> None:
+        self._left = ""
+        self._problems.over("code")
+        with contextlib.suppress(OSError):
+            (self._root / CODE_LEFT.lstrip("/")).unlink(missing_ok=True)
 
     def _stay(self, pin: Mapping[str, str], error: CodeError) -> None:
         self._problems.say("code", str(error))
@@ -93,12 +122,25 @@ class Renewal:
 
 def running(root: Path) -> str:
     """What of the running bundle's SHA-256 its folder's name tells (16 digits); empty without a bundle."""
-    link = root / CODE.lstrip("/")
+    found = _FOLDER.match(_linked(root / CODE.lstrip("/")))
+    return found[1] if found else ""
+
+
+def _linked(link: Path) -> str:
+    """The name of the folder that it leads to; empty where there is none."""
     try:
-        name = link.readlink().name
+        return link.readlink().name
     except OSError:
         return ""
-    return name.removeprefix(_PREFIX) if name.startswith(_PREFIX) else ""
+
+
+def _left(root: Path) -> str:
+    """What of the SHA-256 of the bundle that was left is known; empty where none was."""
+    try:
+        found = _FOLDER.match((root / CODE_LEFT.lstrip("/")).read_text(errors="replace").strip())
+    except OSError:
+        return ""
+    return found[1] if found else ""
 
 
 def is_other(pin: Mapping[str, str], root: Path) -> bool:
@@ -180,8 +222,13 @@ def _try(folder: Path, run: Run) -> None:
 
 
 def _switch(link: Path, folder: Path) -> None:
+    _point(link.with_name(PurePosixPath(CODE_PREVIOUS).name), _linked(link))
+    _point(link, folder.name)
+    sync_folder(link.parent)
+
+
+def _point(link: Path, name: str) -> None:
     fresh = link.with_name(f"{link.name}.new")
     fresh.unlink(missing_ok=True)
-    fresh.symlink_to(folder.name)
+    fresh.symlink_to(name)
     fresh.rename(link)
-    sync_folder(link.parent)

@@ -8,7 +8,7 @@ import pulumi
 
 from hdinfra.clouds.cloud import AddressHandle, Ground, MachineHandle
 from hdinfra.components.enrolment import Enrolment
-from hdinfra.components.ground import declare_machine
+from hdinfra.components.ground import declare_machine, resolved
 from hdinfra.model.declaration import API_PORT
 from hdinfra.model.plan import ControlPlan, MachinePlan
 from hdinfra.model.policies import Pair, control_policy
@@ -50,8 +50,7 @@ class ControlPlane(pulumi.ComponentResource):
         }
         self.endpoints = _endpoints(args.plan.machines, args.enrolment.apis)
         self._authorities = [self._authority(machine) for machine in self.machines.values()]
-        document = control_policy(args.plan.admin_networks, args.machines).model_dump(mode="json")
-        self.policy = self._publish("control", self.machines, document, self)
+        self.policy = self._publish("control", self.machines, _document(args), self)
         self.register_outputs({"endpoints": self.endpoints})
 
     def publish(
@@ -106,6 +105,12 @@ class ControlPlane(pulumi.ComponentResource):
             signing_key=keys.signing_key,
             opts=pulumi.ResourceOptions(parent=self, provider=self._args.provider),
         )
+
+
+def _document(args: ControlPlaneArgs) -> pulumi.Output[dict[str, Any]]:
+    return resolved(args.enrolment.apis).apply(
+        lambda apis: control_policy(args.plan.admin_networks, args.machines, apis).model_dump(mode="json")
+    )
 
 
 def _endpoints(

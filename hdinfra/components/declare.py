@@ -56,9 +56,14 @@ def status_of(declared: Declared) -> dict[str, Any]:
             _machine("control", machine)
             for machine in (declared.zone.control.machines.values() if declared.zone.control else ())
         ],
+        "bundles": [_machine("bundles", store)] if (store := _store(declared.zone)) else [],
         "lab": [_machine("lab", machine) for machine in declared.zone.lab_machines.values()],
         "sites": _sites(plan),
     }
+
+
+def _store(zone: Zone) -> MachineHandle | None:
+    return zone.bundles.store if zone.bundles else None
 
 
 def control_of(declared: Declared) -> dict[str, Any]:

@@ -44,8 +44,7 @@ def create_app(node: Node) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     node: Node = app.state.node
-    running = [asyncio.create_task(peers.follow(node, endpoint)) for endpoint in node.settings.peers]
-    running.append(asyncio.create_task(_renew(node)))
+    running = [asyncio.create_task(peers.follow_all(node)), asyncio.create_task(_renew(node))]
     try:
         yield
     finally:

@@ -1,5 +1,7 @@
 """What machines ask: to be enrolled, renewed and kept in sync; and what operators see of them."""
 
+import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -88,7 +90,13 @@ async def sync(
         offer = node.offers.of(machine.name.machine)
     node.keys.check(machine.name)  # it may have been revoked while it waited
     lists = "" if offer.etag == seen else f",{node.offers.body(offer)}"
-    return Response(f'{{"now":{node.clock():.3f},"etag":"{offer.etag}"{lists}}}', media_type="application/json")
+    head = f'"now":{node.clock():.3f},"etag":"{offer.etag}"{_endpoints(node)}'
+    return Response(f"{{{head}{lists}}}", media_type="application/json")
+
+
+def _endpoints(node: Node) -> str:
+    # What the first boot told is not passed on: the machine's own may have been later.
+    return f',"endpoints":{json.dumps([asdict(one) for one in node.named])}' if node.named else ""
 
 
 @router.post("/v1/report", response_model=NowAnswer)

@@ -1,5 +1,6 @@
 """One API machine: what it was told, what it believes, and what it says."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from hdinfra.control.keys import TWO_KEYS, Keys, sighting
 from hdinfra.control.offers import Offers
 from hdinfra.control.reports import Reports
 from hdinfra.control.rollout import Gate
-from hdinfra.control.settings import Settings
+from hdinfra.control.settings import Endpoint, Settings, named_endpoints
 from hdinfra.control.statements import Statements
 from hdinfra.control.store import Alarm, AuditRow, Store
 from hdinfra.control.waiting import Bell
@@ -26,7 +27,8 @@ _LOG = logging.getLogger("hdinfra.control")
 class Node:
     """All of it lives in one thread, the event loop's. `clock` gives seconds since 1970.
 
-    `offered` rings when machines may have something else, `stated` when there is something for the other API machines.
+    `offered` rings when machines may have something else, `stated` when there is something for the other API machines,
+    `moved` is set when these are elsewhere.
     """
 
     def __init__(self, settings: Settings, clock: Clock = time.time) -> None:
@@ -38,11 +40,23 @@ class Node:
         self.reports = Reports(self.store)
         self.keys = Keys(self.statements)
         self.offers = Offers(self.statements, self.reports, clock)
-        self.offered, self.stated = Bell(), Bell()
-        self.unheard = {peer.name for peer in settings.peers}
+        self.offered, self.stated, self.moved = Bell(), Bell(), asyncio.Event()
+        self.named = self._named()
+        """All API machines by the newest `control` release; empty when it names none."""
+        self.unheard = {peer.name for peer in self.peers}
         self._alarmed: set[tuple[str, int]] = set()
         self._settling = False
         self.statements.heard = self._heard
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Where all API machines are, as far as is known here."""
+        return self.named or self.settings.endpoints
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """All API machines but this one."""
+        return tuple(endpoint for endpoint in self.endpoints if endpoint.name != self.settings.name)
 
     @property
     def unready(self) -> str:
@@ -109,15 +123,31 @@ class Node:
         self.store.close()
 
     def _heard(self) -> None:
+        self._follow_names()
         self.offers.forget()
         self.stated.ring()
         self.offered.ring()
         self._alarm_two_keys()
         self.settle()
 
+    def _named(self) -> tuple[Endpoint, ...]:
+        newest = self.statements.newest("control")
+        return named_endpoints(self.statements.document(newest)) if newest else ()
+
+    def _follow_names(self) -> None:
+        named = self._named()
+        if named == self.named:
+            return
+        before, self.named = {peer.name for peer in self.peers}, named
+        names = {peer.name for peer in self.peers}
+        # Who was ready stays so: one that is new can know nothing that the others have not been told.
+        added = names - before if self.unheard else set()
+        self.unheard = (self.unheard & names) | added
+        self.moved.set()
+
     def _next_number(self) -> int:
         """Above all that is known; the machines count in steps of their count, so that no two give one number."""
-        names = sorted({self.settings.name, *(endpoint.name for endpoint in self.settings.endpoints)})
+        names = sorted({self.settings.name, *(endpoint.name for endpoint in self.endpoints)})
         number = self.statements.highest_number + 1
         return number + (names.index(self.settings.name) - number) % len(names)
 

@@ -55,6 +55,20 @@ class _Cursor:
     trouble: str = field(default="", repr=False)
 
 
+async def follow_all(node: Node) -> None:
+    """Pull for ever from all other API machines, whichever these are by now."""
+    async with asyncio.TaskGroup() as group:
+        running: dict[Endpoint, asyncio.Task[None]] = {}
+        while True:
+            peers = set(node.peers)
+            for gone in running.keys() - peers:
+                running.pop(gone).cancel()
+            for new in peers - running.keys():
+                running[new] = group.create_task(follow(node, new))
+            await node.moved.wait()
+            node.moved.clear()
+
+
 async def follow(node: Node, endpoint: Endpoint) -> None:
     """Pull from that API machine for ever."""
     cursor = _Cursor()

@@ -14,7 +14,7 @@ USER = "hdinfra-control"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Another API machine."""
+    """Where an API machine is."""
 
     name: str
     ipv4: str
@@ -24,7 +24,8 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Who this API machine is. `admin`: SHA-256 (hex) of the stack's own token. `front`: what nginx must say."""
+    """Who this API machine is. `endpoints`: of all API machines, as they were at its first boot. `admin`: SHA-256 (hex)
+    of the stack's own token. `front`: what nginx must say."""
 
     home: Path
     name: str
@@ -43,14 +44,27 @@ class Settings:
         return Token(body["zone"], body["machine"], body["role"], body["serial"])
 
     @property
-    def peers(self) -> tuple[Endpoint, ...]:
-        """All API machines but this one."""
-        return tuple(endpoint for endpoint in self.endpoints if endpoint.name != self.name)
-
-    @property
     def server(self) -> Path:
         """What nginx shows: certificate, its authority's, and the key."""
         return self.home / "tls" / "server.pem"
+
+
+def named_endpoints(document: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+    """The API machines that a `control` policy names; none when they are not told as they should be."""
+    told = document.get("apis")
+    if not isinstance(told, list) or not all(map(_is_endpoint, told)):
+        return ()
+    return tuple(Endpoint(**api) for api in told)
+
+
+def _is_endpoint(told: object) -> bool:
+    texts = ("name", "ipv4", "ipv6")
+    return (
+        isinstance(told, dict)
+        and told.keys() == {*texts, "port"}
+        and all(isinstance(told[name], str) for name in texts)
+        and isinstance(told["port"], int)
+    )
 
 
 def boot_facts(first_boot: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:

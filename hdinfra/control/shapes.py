@@ -138,11 +138,22 @@ class NowAnswer(BaseModel):
     now: float
 
 
+class EndpointShape(BaseModel):
+    """Where an API machine is."""
+
+    name: str
+    ipv4: str
+    ipv6: str
+    port: int
+
+
 class SyncAnswer(BaseModel):
-    """The lists are missing when `etag` is what the machine has seen."""
+    """`releases` and `settings` are missing when `etag` is what the machine has seen, `endpoints` (of all API machines)
+    when no `control` release has named them yet."""
 
     now: float
     etag: str
+    endpoints: list[EndpointShape] | None = None
     releases: list[str] | None = None
     settings: list[dict[str, str]] | None = None
 

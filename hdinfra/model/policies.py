@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from types import MappingProxyType
 
+from hdinfra.model.declaration import API_PORT
 from hdinfra.model.plan import InstancePlan, OriginPlan, SitePlan
 from hdinfra.model.policy import (
+    ApiMachine,
     Backend,
     ControlPolicy,
     EdgeInstance,
@@ -51,12 +54,24 @@ def lab_origin_policy(name: str, instances: Sequence[InstancePlan]) -> LabOrigin
 
 
 def control_policy(
-    admin_networks: Sequence[str | IPv4Network | IPv6Network], machines: Sequence[Pair] = ()
+    admin_networks: Sequence[str | IPv4Network | IPv6Network],
+    machines: Sequence[Pair] = (),
+    apis: Mapping[str, Pair] = MappingProxyType({}),
 ) -> ControlPolicy:
-    """Policy of every API machine: admins from their networks, and each machine from its own public addresses."""
+    """Policy of every API machine: admins from their networks, and each machine from its own public addresses.
+
+    `apis`: addresses of the API machines by name, so that those that are here find those that come later.
+    """
     callers = {ip_network(network) for network in admin_networks}
     callers |= {ip_network(address) for pair in machines for address in pair}
-    return ControlPolicy(callers=tuple(sorted(callers, key=lambda n: (n.version, int(n.network_address), n.prefixlen))))
+    return ControlPolicy(
+        callers=tuple(sorted(callers, key=lambda n: (n.version, int(n.network_address), n.prefixlen))),
+        apis=tuple(_api(name, pair) for name, pair in sorted(apis.items())),
+    )
+
+
+def _api(name: str, pair: Pair) -> ApiMachine:
+    return ApiMachine(name=name, ipv4=IPv4Address(pair[0]), ipv6=IPv6Address(pair[1]), port=API_PORT)
 
 
 def _by_family(address: IPv4Address | IPv6Address) -> tuple[int, int]:

@@ -29,6 +29,9 @@ SCHEMA = 1
 Sites = Field(max_length=2_000)
 """As many as one release of 1 MiB can hold."""
 
+MachineName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,100}$")]
+"""A machine's name, which its certificate names too."""
+
 
 class OriginAddress(Spec):
     """Where clean traffic goes."""
@@ -65,7 +68,7 @@ class WafPolicy(Spec):
 class Backend(Spec):
     """One WAF machine as the edge sees it."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,100}$")]
+    name: MachineName
     cluster: Name
     ipv4: IPv4
     ipv6: IPv6
@@ -104,12 +107,22 @@ class LabOriginPolicy(Spec):
     hosts: Annotated[tuple[Host, ...], Sites]
 
 
+class ApiMachine(Spec):
+    """Where machines, and the other API machines, reach an API machine."""
+
+    name: MachineName
+    ipv4: IPv4
+    ipv6: IPv6
+    port: Port
+
+
 class ControlPolicy(Spec):
-    """Policy of an API machine: the networks that may reach port 9000."""
+    """Policy of an API machine: the networks that may reach port 9000, and where all API machines are."""
 
     app: Literal["control"] = "control"
     schema_version: Literal[1] = 1
     callers: Annotated[tuple[Prefix, ...], Field(max_length=1_000)]
+    apis: Annotated[tuple[ApiMachine, ...], Field(max_length=16)] = ()
 
 
 AnyPolicy = WafPolicy | LoadBalancerPolicy | LabOriginPolicy | ControlPolicy

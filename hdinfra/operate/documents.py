@@ -24,9 +24,9 @@ def planned_documents(plan: ZonePlan) -> dict[str, Planned]:
     lab = {machine.name.removeprefix("lab-"): public[machine.name] for machine in plan.lab.origins}
     edges = plan.edge.machines if plan.edge else ()
     edge_addresses = [address for machine in edges for address in public[machine.name]]
-    found = {
-        "control": _planned(control_policy(plan.control.admin_networks, list(public.values())), plan.control.machines)
-    }
+    apis = {machine.name: public[machine.name] for machine in plan.control.machines}
+    control = control_policy(plan.control.admin_networks, list(public.values()), apis)
+    found = {"control": _planned(control, plan.control.machines)}
     for machine in plan.lab.origins:
         name = machine.name.removeprefix("lab-")
         found[f"lab-{name}"] = _planned(lab_origin_policy(name, plan.instances), [machine])

@@ -105,7 +105,7 @@ def show_status(status: Json, not_well: Sequence[str], console: Console) -> None
         for cluster in status["clusters"]
         for machine in cluster["machines"]
     ]
-    for place in ("edge", "control", "lab"):
+    for place in ("edge", "control", "bundles", "lab"):
         machines = status["edge"]["machines"] if place == "edge" else status[place]
         rows += [_status_row(place, "", machine) for machine in machines]
     console.print(table(("cluster", "operator", "machine", "role", "health", "policy", "remarks"), rows))

@@ -52,6 +52,11 @@ class Declared:
         return tuple(self.output.get("control", ()))
 
     @property
+    def stores(self) -> Sequence[Mapping[str, Any]]:
+        """The machine that plays a bucket, where there is one."""
+        return tuple(self.output.get("bundles", ()))
+
+    @property
     def lab_machines(self) -> Sequence[Mapping[str, Any]]:
         """Machines that play customers' web servers."""
         return tuple(self.output.get("lab", ()))
@@ -75,7 +80,10 @@ class Declared:
         """Containers of one Cluster; WorkspaceError names the Clusters there are."""
         for each_cluster in self.clusters:
             if each_cluster["name"] == cluster:
-                return tuple(machine["container"] for machine in each_cluster["machines"])
+                own = [machine["container"] for machine in each_cluster["machines"]]
+                # An API machine carries its Cluster's name as all that stands there.
+                apis = [api["container"] for api in self.control_machines if api["name"].startswith(f"{cluster}-")]
+                return (*own, *apis)
         known = ", ".join(sorted(one["name"] for one in self.clusters))
         raise WorkspaceError(f"There is no Cluster `{cluster}` in this stack.", retry=f"--cluster with one of: {known}")
 
@@ -112,16 +120,20 @@ def look(known: Declared, containers: Containers, alarms: Sequence[Mapping[str, 
     """Look at every machine at once. `alarms` are those of the management API, as far as it answered."""
     names = sorted(set(known.containers()))
     told = dict(zip(names, each(containers.hdctl_status, names), strict=True))
+    # It serves files and knows no policy, so it has no agent to ask.
+    stores = [store["container"] for store in known.stores]
+    told |= {name: {"serving": containers.is_running(name)} for name in stores}
     zone = {
         "zone": known.output["zone"],
         "clusters": [_cluster(cluster, told) for cluster in known.clusters],
         "edge": {"urls": list(known.edge_urls), "machines": _machines(known.edge_machines, told)},
         "control": _machines(known.control_machines, told),
+        "bundles": _machines(known.stores, told),
         "lab": _machines(known.lab_machines, told),
         "sites": [{key: site[key] for key in _SITE_FIELDS} for site in known.output["sites"]],
         "alarms": [dict(alarm) for alarm in alarms],
     }
-    return Seen(zone, tuple(name for name in names if not _serves(told[name])))
+    return Seen(zone, tuple(name for name in sorted(told) if not _serves(told[name])))
 
 
 def _cluster(cluster: Mapping[str, Any], told: Mapping[str, Told]) -> Json:

@@ -1,6 +1,7 @@
 """Decision 3: policies follow one another from the origins outwards; Machines wait for nobody."""
 
 import hdinfra as hd
+from hdinfra.operate.documents import planned_documents
 from hdinfra.testing import Graph, Recorder
 from tests.graph.specs import plan_of, without_edge
 
@@ -25,6 +26,13 @@ def test_the_api_is_reachable_before_anybody_is_told_anything(local_zone: Graph)
     callers = local_zone.named("control-policy").inputs["document"]["callers"]
     wan = [m.inputs["networks"][0] for m in local_zone.of_type("hdlocal:index:Machine")]
     assert {f"{at['ipv4']}/32" for at in wan} | {f"{at['ipv6']}/128" for at in wan} <= set(callers)
+
+
+def test_the_control_policy_says_where_the_api_machines_are(local_zone: Graph) -> None:
+    wan = {name: local_zone.named(name).inputs["networks"][0] for name in ("a-control-1", "b-control-1")}
+    assert local_zone.named("control-policy").inputs["document"]["apis"] == [
+        {"name": name, "ipv4": at["ipv4"], "ipv6": at["ipv6"], "port": 9000} for name, at in sorted(wan.items())
+    ]
 
 
 def test_no_machine_waits_for_another(local_zone: Graph) -> None:
@@ -74,3 +82,10 @@ def test_an_instance_without_an_edge_still_has_its_policy(record: Recorder) -> N
     policies = {policy.name for policy in graph.of_type("hdpolicy:index:Policy")}
     assert policies == {"control-policy", *WAF_POLICIES, *LAB_POLICIES}
     assert graph.named("instance-web-policy").inputs["document"]["edges"] == []
+
+
+def test_policy_diff_plans_the_documents_that_a_program_declares(local_zone: Graph) -> None:
+    planned = planned_documents(plan_of())
+    declared = {p.inputs["scope"]: p.inputs for p in local_zone.of_type("hdpolicy:index:Policy")}
+    assert {scope: one.document for scope, one in planned.items()} == {s: p["document"] for s, p in declared.items()}
+    assert {scope: one.members for scope, one in planned.items()} == {s: p["members"] for s, p in declared.items()}

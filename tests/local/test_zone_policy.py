@@ -3,6 +3,7 @@
 import copy
 import json
 import ssl
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -139,7 +140,9 @@ def test_an_admin_reaches_the_api_with_tls_and_a_token_only(zone: Project) -> No
         assert client.get(f"{url}/v1/sync").status_code == httpx.codes.FORBIDDEN
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
-    old.options |= ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that they are old is the point
+        old.options |= ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3
     with httpx.Client(verify=old, trust_env=False) as client, pytest.raises(httpx.ConnectError):
         client.get(f"{url}/v1/ready")
 

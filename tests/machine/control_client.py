@@ -139,10 +139,18 @@ def refusals(saw: dict[str, Any], first: Api, last: Api, pem: str, text: str) ->
     saw["expired certificate"] = ask(first, "GET", "/v1/sync", pem=expired + key)
     saw["past nginx"] = past_nginx()
     saw["too long"] = too_long(first)
+    until(lambda: knows(last, "a-shop-1"))  # what one API machine took, the other has to have pulled
     thief = ask(last, "POST", "/v1/enrol", {"token": text, "csr": csr})
     saw["replayed elsewhere"] = thief
+    until(lambda: (200 if ask(first, "GET", "/v1/sync", pem=pem)[0] == 403 else 0, {}))
     saw["revoked"] = [ask(api, "GET", "/v1/sync", pem=pem) for api in (last, first)]
     saw["alarms"] = [ask(api, "GET", "/v1/alarms", headers=SYSTEM)[1]["alarms"] for api in (first, last)]
+
+
+def knows(api: Api, machine: str) -> Answer:
+    status, answer = ask(api, "GET", "/v1/machines", headers=SYSTEM)
+    found = [one for one in answer.get("machines", ()) if one["name"] == machine and one["serial"]]
+    return (status if found else 0), answer
 
 
 def settings(api: Api, pem: str) -> Answer:

@@ -4,7 +4,7 @@ import io
 import os
 import tarfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from docker.models.containers import Container
@@ -36,13 +36,7 @@ class Debian:
 
     def put(self, files: Mapping[str, str], mode: int = 0o644) -> None:
         """Write files at their absolute paths."""
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for path, content in files.items():
-                member = tarfile.TarInfo(path.lstrip("/"))
-                member.size, member.mode = len(content.encode()), mode
-                archive.addfile(member, io.BytesIO(content.encode()))
-        assert self.container.put_archive("/", buffer.getvalue())
+        lay_files(self.container, files, mode)
 
     def run(self, *argv: str) -> tuple[int, str]:
         """Exit code and everything said, within a minute."""
@@ -70,10 +64,10 @@ def _alive(pid: str) -> bool:
     return True
 
 
-def start_debian(engine: Engine, machine: Machine) -> Debian:
-    """A container of the role's image with the base files in it."""
-    container = engine.client.containers.run(
-        ensure_image(engine, machine.packages, Call()),
+def start_container(engine: Engine, packages: Sequence[str]) -> Container:
+    """An idle Debian with these packages and no network but its own loopback."""
+    return engine.client.containers.run(
+        ensure_image(engine, packages, Call()),
         ["sleep", "infinity"],
         name=f"hdtest-machine-{uuid.uuid4().hex[:12]}",
         labels={LABEL: str(os.getpid())},
@@ -82,7 +76,22 @@ def start_debian(engine: Engine, machine: Machine) -> Debian:
         ulimits=ulimits(engine.url),
         detach=True,
     )
-    place = Debian(container, machine)
+
+
+def lay_files(container: Container, files: Mapping[str, str], mode: int = 0o644) -> None:
+    """Write files at their absolute paths."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path.lstrip("/"))
+            member.size, member.mode = len(content.encode()), mode
+            archive.addfile(member, io.BytesIO(content.encode()))
+    assert container.put_archive("/", buffer.getvalue())
+
+
+def start_debian(engine: Engine, machine: Machine) -> Debian:
+    """A container of the role's image with the base files in it."""
+    place = Debian(start_container(engine, machine.packages), machine)
     for mode in (0o644, 0o755):
         place.put({file.path: file.content for file in all_files(machine) if file.mode == mode}, mode)
     place.run("mkdir", "-p", "/var/log/hdinfra", "/run/hdinfra-origins", "/run/haproxy")

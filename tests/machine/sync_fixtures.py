@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -172,8 +172,11 @@ class Program:
 
 def on_disk(root: Path) -> dict[str, str]:
     """The policy's files by name."""
-    folder = root / POLICY.lstrip("/")
-    return {path.name: path.read_text() for path in folder.iterdir()} if folder.exists() else {}
+    folder, found = root / POLICY.lstrip("/"), {}
+    for path in folder.iterdir() if folder.exists() else ():
+        with suppress(FileNotFoundError):  # the daemon may take it away meanwhile
+            found[path.name] = path.read_text()
+    return found
 
 
 def render_stand_in(program: Any) -> Callable[[Document, Local], Rendered]:

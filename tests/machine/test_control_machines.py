@@ -79,7 +79,9 @@ def test_refuses_tokens(api: Api, code: str, made: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "csr"), [("certificate.shape", "no request"), ("certificate.shape", Machine(WAF).csr[:90])]
+    ("code", "csr"),
+    [("certificate.shape", "no request"), ("certificate.shape", Machine(WAF).csr[:90])],
+    ids=["no request", "cut short"],
 )
 def test_refuses_requests_that_are_none(api: Api, code: str, csr: str) -> None:
     assert refusal(api.post("/v1/enrol", {"token": api.stack.token(WAF), "csr": csr})) == (403, code)
@@ -213,7 +215,7 @@ def test_a_hanging_get_is_woken_by_a_write(apis: Apis, api: Api) -> None:
         hanging(api, machine, etag, lambda: api.ask("PUT", "/v1/policies/instance-shop", bearer, json=body))
     )
     assert answer["etag"] != etag and answer["releases"]
-    assert took < 0.1
+    assert took < 5  # of the 20 that it would have hung
 
 
 def test_a_hanging_get_is_woken_by_the_end_of_a_bake(apis: Apis, api: Api) -> None:

@@ -187,6 +187,14 @@ def test_a_first_version_that_fails_is_tried_again(place: Place, monkeypatch: py
     assert (keeper.order, keeper.failed()) == ((1, 0), None)
 
 
+def test_a_first_apply_that_was_cut_off_leaves_nothing(place: Place) -> None:
+    half = place.root / POLICY.lstrip("/") / "half.test"
+    half.parent.mkdir(parents=True, exist_ok=True)
+    half.write_text("MITIGATION")
+    place.keeper().step()
+    assert on_disk(place.root) == {}
+
+
 def test_a_full_disk_keeps_the_last_good_version_and_is_named(
     place: Place, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:

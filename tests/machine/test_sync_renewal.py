@@ -15,7 +15,7 @@ from hdinfra.agent import renewal
 from hdinfra.agent.commands import Result, run
 from hdinfra.agent.first_boot import read_first_boot
 from hdinfra.agent.keeper import Keeper
-from hdinfra.agent.paths import CODE
+from hdinfra.agent.paths import CODE, CODE_LEFT, CODE_PREVIOUS
 from hdinfra.agent.renewal import CodeError, Renewal
 from hdinfra.agent.versions import opened
 from hdinfra.protocol.bundle import sign_bundle
@@ -174,3 +174,80 @@ def test_the_daemon_ends_for_its_new_code_before_it_takes_the_policy(
         eventually(daemon.stopping.is_set, because=daemon.status)
         assert daemon.applier.current() is None
     assert link.readlink().name == f"code-{pin['sha256'][:16]}"
+
+
+def previous(place: Place) -> Path:
+    """The link to what ran before."""
+    return place.root / CODE_PREVIOUS.lstrip("/")
+
+
+def leave(place: Place, link: Path) -> str:
+    """What systemd has done when the code that runs crashes again and again; what was left."""
+    left = link.readlink().name
+    (place.root / CODE_LEFT.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+    (place.root / CODE_LEFT.lstrip("/")).write_text(f"{left}\n")
+    previous(place).replace(link)
+    return left.removeprefix("code-")
+
+
+def test_what_ran_before_stays_and_what_ran_before_that_goes(place: Place, store: Store, link: Path) -> None:
+    pins = [store.pin(archive({**WORKS, "n": text}), place.stack) for text in (b"1", b"2")]
+    folders = ["code-0123456789abcdef", *(f"code-{pin['sha256'][:16]}" for pin in pins)]
+    for number, pin in enumerate(pins, start=2):
+        renewal, done = taken(place, pin, number)
+        assert (done, previous(place).readlink().name) == (True, folders[number - 2])
+        renewal.sweep()
+    assert {path.name for path in link.parent.iterdir()} == {"code", "code-previous", *folders[1:]}
+    assert (previous(place) / "hdinfra/agent/hdsync.py").exists()
+
+
+def test_sweeping_takes_nothing_else(place: Place, link: Path) -> None:
+    place.told()
+    boot = read_first_boot(place.root)
+    assert boot is not None
+    for name in ("code-mine", "code-0123456789abcdef0", "fetch", "code-ffffffffffffffff"):
+        (link.parent / name).mkdir()
+    Renewal(boot, place.root, python, place.problems).sweep()
+    assert {path.name for path in link.parent.iterdir()} == {
+        *("code", "code-0123456789abcdef", "code-mine", "code-0123456789abcdef0", "fetch")
+    }
+    link.unlink()  # code that came otherwise
+    Renewal(boot, place.root, python, place.problems).sweep()
+    assert (link.parent / "code-0123456789abcdef").exists()
+
+
+def test_code_that_was_left_is_named_and_not_taken_again(place: Place, store: Store, link: Path) -> None:
+    pin = store.pin(archive(WORKS), place.stack)
+    assert taken(place, pin, 2)[1]
+    left = leave(place, link)
+    for number in (2, 3):
+        assert not taken(place, pin, number)[1]
+        (problem,) = place.problems.texts()
+        assert problem.startswith(f"code: {left} crashed again and again")
+    assert link.readlink().name == "code-0123456789abcdef"
+
+
+def test_code_that_was_left_may_come_again_after_other_code(place: Place, store: Store, link: Path) -> None:
+    pin, other = (store.pin(archive({**WORKS, "n": text}), place.stack) for text in (b"1", b"2"))
+    assert taken(place, pin, 2)[1]
+    leave(place, link)
+    assert taken(place, other, 3)[1]
+    assert place.problems.texts() == []
+    assert taken(place, pin, 4)[1]
+
+
+def test_a_release_that_names_what_runs_ends_it(place: Place, store: Store, link: Path) -> None:
+    runs, pin = (store.pin(archive({**WORKS, "n": text}), place.stack) for text in (b"1", b"2"))
+    assert taken(place, runs, 2)[1]
+    assert taken(place, pin, 3)[1]
+    leave(place, link)
+    assert (taken(place, runs, 4)[1], place.problems.texts()) == (False, [])
+    assert not (place.root / CODE_LEFT.lstrip("/")).exists()
+
+
+@pytest.mark.parametrize("note", [b"", b"x", b"code-", b"code-../../etc/pass", b"\xff"])
+def test_a_note_that_names_no_bundle_accuses_none(place: Place, store: Store, link: Path, note: bytes) -> None:
+    (place.root / CODE_LEFT.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+    (place.root / CODE_LEFT.lstrip("/")).write_bytes(note)
+    assert taken(place, store.pin(archive(WORKS), place.stack))[1]
+    assert (link.exists(), place.problems.texts()) == (True, [])

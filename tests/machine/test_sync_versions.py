@@ -72,7 +72,7 @@ def test_refuses_settings(code: str) -> None:
         {"settings": [None]},
         {"settings": [{"entry": 1}]},
     ],
-    ids=str,
+    ids=["no list", "nothing", "too many", "text", "no setting", "no text"],
 )
 def test_odd_answers_are_named_and_nothing_more(answer: dict[str, Any]) -> None:
     found = read(answer)

@@ -187,7 +187,7 @@ def test_without_edges_no_view_is_right() -> None:
 
 def stand_in_machines(told: Mapping[str, object]) -> Containers:
     """Machines whose `hdctl status` says what is given."""
-    return cast(Containers, SimpleNamespace(hdctl_status=told.__getitem__))
+    return cast(Containers, SimpleNamespace(hdctl_status=told.__getitem__, is_running=lambda name: bool(told[name])))
 
 
 MACHINE_FIELDS = ["name", "container", "instance", "role", "ipv4", "ipv6", "healthy"]
@@ -214,6 +214,7 @@ def known_zone() -> Declared:
             ],
             "edge": {"urls": ["http://127.0.0.1:8080"], "machines": [machine("east-edge", "load-balancer")]},
             "control": [machine("a-control-1", "control")],
+            "bundles": [machine("bundles-store", "bundle-store")],
             "lab": [machine("lab-shop", "lab-origin")],
             "sites": [site],
         }
@@ -230,6 +231,7 @@ SEEN = {
         "problems": ["clock off by 601 s"],
     },
     "hd-a-control-1": WELL,
+    "hd-bundles-store": WELL,
     "hd-lab-shop": WELL,
 }
 
@@ -237,18 +239,28 @@ SEEN = {
 def test_status_has_exactly_the_promised_shape_and_names_the_unwell() -> None:
     seen = look(known_zone(), stand_in_machines(SEEN), [{"at": 1, "code": "machine.two-keys", "message": "x"}])
     assert seen.unwell == ("hd-b-web-1", "hd-east-edge")
-    assert list(seen.zone) == ["zone", "clusters", "edge", "control", "lab", "sites", "alarms"]
+    assert list(seen.zone) == ["zone", "clusters", "edge", "control", "bundles", "lab", "sites", "alarms"]
     assert [(c["name"], c["healthy"]) for c in seen.zone["clusters"]] == [("a", True), ("b", False)]
     assert list(seen.zone["clusters"][0]) == ["name", "provider", "region", "operator", "healthy", "machines"]
     everyone = [seen.zone["clusters"][0]["machines"][0], seen.zone["clusters"][1]["machines"][0]]
-    everyone += [*seen.zone["edge"]["machines"], *seen.zone["control"], *seen.zone["lab"]]
+    everyone += [*seen.zone["edge"]["machines"], *seen.zone["control"], *seen.zone["bundles"], *seen.zone["lab"]]
     assert all(list(one) == [*MACHINE_FIELDS, *POLICY_FIELDS] for one in everyone)
-    assert [one["healthy"] for one in everyone] == [True, False, False, True, True]
+    assert [one["healthy"] for one in everyone] == [True, False, False, True, True, True]
     assert (everyone[0]["number"], everyone[0]["settings"], everyone[0]["drained"]) == (7, 3, True)
     assert (everyone[1]["number"], everyone[1]["problems"], everyone[1]["overrides"]) == (None, [], {})
     assert seen.zone["edge"]["urls"] == ["http://127.0.0.1:8080"]
     assert [list(site) for site in seen.zone["sites"]] == [["host", "tenant", "instance", "mode"]]
     assert seen.zone["alarms"] == [{"at": 1, "code": "machine.two-keys", "message": "x"}]
+
+
+def test_a_bundle_store_that_stands_still_is_named() -> None:
+    seen = look(known_zone(), stand_in_machines({**SEEN, "hd-bundles-store": None}))
+    assert seen.unwell == ("hd-b-web-1", "hd-bundles-store", "hd-east-edge")
+
+
+def test_a_cluster_is_lost_with_its_api_machine() -> None:
+    assert known_zone().machines_of("a") == ("hd-a-web-1", "hd-a-control-1")
+    assert known_zone().machines_of("b") == ("hd-b-web-1",)
 
 
 def test_status_for_people_names_versions_overrides_failures_and_alarms() -> None:

@@ -1,11 +1,15 @@
 """Policies follow from the plan: complete, sorted, and the same bytes for the same Zone."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from hdinfra.agent.policy import ControlPolicy as ReadPolicy
+from hdinfra.agent.policy import parse
 from hdinfra.model.plan import Addresses, InstancePlan, ZonePlan
-from hdinfra.model.policies import Pair, lab_origin_policy, load_balancer_policy, waf_policy
-from hdinfra.model.policy import LoadBalancerPolicy, WafPolicy, canonical, digest
+from hdinfra.model.policies import Pair, control_policy, lab_origin_policy, load_balancer_policy, waf_policy
+from hdinfra.model.policy import ControlPolicy, LoadBalancerPolicy, WafPolicy, canonical, digest
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.model.typed import validated
 from tests.model.legal import legal, setting
@@ -73,3 +77,30 @@ def test_lab_policy_names_the_sites_on_it() -> None:
     plan = planned(validated(ZoneSpec, legal()))
     assert lab_origin_policy("web", plan.instances).hosts == ("shop.acme.test",)
     assert lab_origin_policy("app", plan.instances).hosts == ()
+
+
+def test_control_policy_says_where_the_api_machines_are() -> None:
+    apis = {"b-control-1": ("192.0.2.2", "2001:db8::0:2"), "a-control-1": ("192.0.2.1", "2001:db8::1")}
+    policy = control_policy(["10.0.0.0/8"], [], apis)
+    assert [(api.name, str(api.ipv4), str(api.ipv6), api.port) for api in policy.apis] == [
+        ("a-control-1", "192.0.2.1", "2001:db8::1", 9000),
+        ("b-control-1", "192.0.2.2", "2001:db8::2", 9000),
+    ]
+    read = parse(canonical(policy).encode()).policy
+    assert isinstance(read, ReadPolicy)
+    assert [api.name for api in read.apis] == ["a-control-1", "b-control-1"]
+    assert canonical(control_policy(["10.0.0.0/8"], [], dict(reversed(apis.items())))) == canonical(policy)
+
+
+def test_control_policy_of_too_many_api_machines_is_refused() -> None:
+    apis = {f"c{number}-control-1": (f"192.0.2.{number}", f"2001:db8::{number}") for number in range(17)}
+    with pytest.raises(ValidationError, match="at most 16"):
+        control_policy([], [], apis)
+
+
+@pytest.mark.parametrize("changes", [{"name": "a b"}, {"ipv4": "x"}, {"ipv6": "fe80::1%eth0"}, {"port": 0}])
+def test_control_policy_refuses_places_that_are_none(changes: dict[str, object]) -> None:
+    api = {"name": "a-control-1", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1", "port": 9000}
+    assert ControlPolicy.model_validate({"callers": [], "apis": [api]}).apis
+    with pytest.raises(ValidationError):
+        ControlPolicy.model_validate({"callers": [], "apis": [api | changes]})

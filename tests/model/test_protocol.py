@@ -71,6 +71,7 @@ def test_one_changed_character_is_seen(data: st.DataObject) -> None:
         ("seal.shape", json.dumps({"body": "{}", "kind": "policy", "signature": "?"})),
         ("seal.too-long", " " * (MAX_BYTES + 1)),
     ],
+    ids=["foreign", "kind", "cut short", "deep", "list", "no text", "no base64", "too long"],
 )
 def test_refuses_what_is_not_sealed_so(code: str, sealed: str) -> None:
     assert code_of(lambda: unseal("policy", sealed, PUBLIC)) == code

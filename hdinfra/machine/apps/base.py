@@ -18,6 +18,7 @@ SYSCTLS = {
 
 FILES = (
     File("/usr/lib/hdinfra/fetch", asset("fetch"), 0o755),
+    File("/usr/lib/hdinfra/previous", asset("previous"), 0o755),
     File("/usr/sbin/hdctl", asset("hdctl"), 0o755),
     File("/usr/sbin/hdsync", asset("hdsync"), 0o755),
 )
@@ -29,6 +30,7 @@ UNITS = (
     Unit("hdinfra-policy.service", content=asset("hdinfra-policy.service")),
     FIREWALL_UNIT,
     Unit("hdsync.service", content=asset("hdsync.service")),
+    Unit("hdsync-previous.service", content=asset("hdsync-previous.service"), enabled=False),
 )
 
 

@@ -1,0 +1,171 @@
+"""What runs inside machines, tested with Debian 13's own Python and libraries: the same tests, in a container."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from docker.models.containers import Container
+
+from hdinfra.machine.roles import machine_of
+from hdinfra.plugins.local.engine import Engine
+from tests.machine.debian import lay_files, planned, start_container
+
+REPOSITORY = Path(__file__).parents[2]
+HOME = "/srv/checkout"
+SECONDS = 150  # 40 on two idle cores; other tests may run beside it
+
+OF_TESTS = ("python3-httpx", "python3-hypothesis", "python3-pytest", "python3-pytest-xdist")
+"""Packages beside those of an API machine."""
+
+LEFT_OUT = {
+    "test_bundle": "needs a container engine; what is in the bundles is tested here",
+    "test_cloud_init": "makes user data with pydantic and PyYAML, which never happens on a machine",
+    "test_control_debian": "is in a Debian already; needs a container engine",
+    "test_control_fuzz": "needs schemathesis, which Debian 13 does not have",
+    "test_debian_versions": "is this one",
+    "test_limits": "decides before any machine exists",
+    "test_rendered": "has the real programs of a Debian read the files; needs a container engine",
+    "test_sync_previous": "boots a Debian of its own; needs a container engine",
+    "test_sync_kill": "starts Python 20 times (16 s) for what fsync and rename promise, whatever the library",
+}
+"""Modules beside this one that do not run there, and why. All others do, also those that are yet to be written."""
+
+SOURCES = (
+    "pyproject.toml",  # warnings are errors there too
+    "hdinfra/agent/*.py",
+    "hdinfra/control/*.py",
+    "hdinfra/protocol/*.py",
+    "hdinfra/model/__init__.py",  # it and the next three write the documents that test_policy.py has the agent read
+    "hdinfra/model/names.py",
+    "hdinfra/model/policy.py",
+    "hdinfra/model/spec.py",
+    "tests/machine/control_fixtures.py",
+    "tests/machine/sync_fixtures.py",
+    "tests/model/test_protocol.py",
+)
+
+CONFTEST = """
+from hypothesis import settings
+
+from tests.machine.sync_fixtures import api, place, stack
+
+settings.register_profile("debian", deadline=None, database=None, max_examples=30)
+settings.load_profile("debian")
+
+
+def pytest_make_parametrize_id(val):
+    return "long" if isinstance(val, str) and len(val) > 100 else None
+"""
+"""Stands for tests/machine/conftest.py, which needs a container engine. Debian's pytest 8.3 names cases by values of
+any length; those signed with a new key would have another name in each worker of pytest-xdist, which it refuses."""
+
+VERSIONS = """
+import json, platform
+from importlib import import_module
+from importlib.metadata import version
+names = ["cryptography", "fastapi", "httpx", "hypothesis", "pydantic", "pytest", "sqlalchemy", "starlette", "uvicorn"]
+print(json.dumps({"python": [platform.python_version(), "/usr/lib/python3"]}
+    | {name: [version(name), import_module(name).__file__] for name in names}))
+"""
+
+LEAST = 440
+"""Tests that must have run; 457 when this was written."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a program ended, and all that it said."""
+
+    code: int
+    words: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The last line of pytest: `12 passed, 1 failed in 0.5s`."""
+        last = self.words.rpartition("\n")[2]
+        return {outcome: int(number) for number, outcome in re.findall(r"(\d+) ([a-z]+)", last)}
+
+
+class Checkout:
+    """Our code, bare as on a machine, and its tests."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self.put(sources())
+
+    def put(self, files: dict[str, str]) -> None:
+        lay_files(self._container, {f"{HOME}/{path}": text for path, text in files.items()})
+
+    def run(self, *argv: str) -> Ran:
+        code, words = self._container.exec_run(["timeout", str(SECONDS), *argv], workdir=HOME)
+        return Ran(code, words.decode().strip())
+
+    def pytest(self, *more: str) -> Ran:
+        return self.run("python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", *more)
+
+    def versions(self) -> dict[str, list[str]]:
+        """Of each library, and where it lies."""
+        found: dict[str, list[str]] = json.loads(self.run("python3", "-c", VERSIONS).words)
+        return found
+
+
+def sources() -> dict[str, str]:
+    """All files of the checkout there."""
+    found = [path for pattern in SOURCES for path in REPOSITORY.glob(pattern)] + modules()
+    return {
+        **{str(path.relative_to(REPOSITORY)): path.read_text() for path in found},
+        "hdinfra/__init__.py": "",  # as in the bundles
+        "tests/conftest.py": CONFTEST,
+    }
+
+
+def modules() -> list[Path]:
+    """Those of this folder that run there."""
+    return [path for path in sorted(Path(__file__).parent.glob("test_*.py")) if path.stem not in LEFT_OUT]
+
+
+@pytest.fixture(scope="module")
+def checkout(engine: Engine) -> Iterator[Checkout]:
+    packages = machine_of("india", planned("control")).packages
+    container = start_container(engine, (*packages, *OF_TESTS))
+    try:
+        yield Checkout(container)
+    finally:
+        container.remove(force=True)
+
+
+def test_the_libraries_are_debians(checkout: Checkout) -> None:
+    versions = checkout.versions()
+    assert versions["python"][0].startswith("3.13."), versions
+    assert all(where.startswith("/usr/lib/python3") for _, where in versions.values()), versions
+
+
+def test_all_passes_with_them(checkout: Checkout) -> None:
+    ran = checkout.pytest("-n", "2", "--maxfail=10", "tests")
+    versions = {name: version for name, (version, _) in checkout.versions().items()}
+    evidence = f"{versions}\n{ran.words[-8000:]}"
+    assert ran.code == 0, evidence
+    assert ran.counts.keys() == {"passed"} and ran.counts["passed"] >= LEAST, evidence
+
+
+SPOILT = {
+    "failure": ("def test_it():\n    assert not 1\n", 1),
+    "warning": ("import warnings\ndef test_it():\n    warnings.warn('old', DeprecationWarning)\n", 1),
+    "nothing": ("def it():\n    pass\n", 5),
+    "unread": ("import docker\n", 2),
+}
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_it_would_be_seen(checkout: Checkout, case: str) -> None:
+    text, code = SPOILT[case]
+    checkout.put({f"spoilt/test_{case}.py": text})
+    ran = checkout.pytest(f"spoilt/test_{case}.py")
+    assert (ran.code, ran.counts.get("passed")) == (code, None), ran.words
+
+
+def test_what_is_left_out_is_there() -> None:
+    assert {path.stem for path in Path(__file__).parent.glob("test_*.py")} >= LEFT_OUT.keys()
