@@ -30,8 +30,11 @@ class Door(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def __init__(self, path: Path, answer: Answer) -> None:
         self.answer = answer
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        super().__init__(str(path), _Visit)
+        # Whoever sees the socket may knock at once: it gets its name when somebody listens.
+        early = path.with_name(f".{path.name}.new")
+        early.unlink(missing_ok=True)
+        super().__init__(str(early), _Visit)
+        early.rename(path)
 
     def server_bind(self) -> None:
         """Open to root and the operators' group alone, from the first moment."""

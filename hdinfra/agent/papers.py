@@ -15,7 +15,7 @@ from .link import Endpoint, Link, LinkError, RefusedError
 from .paths import CERTIFICATE, KEY
 from .problems import Problems, log
 
-_AGAIN_SECONDS = (0.5, 5.0)
+_AGAIN_SECONDS = (0.5, 2.0)
 _REFUSED_SECONDS = (5.0, 60.0)
 _LOOK_SECONDS = 60.0
 _ABOUT = "certificate"

@@ -29,6 +29,8 @@ _AGAIN_SECONDS = 30.0
 _MOST_FILES = 500
 _PIN = ("url", "sha256", "signature")
 _PREFIX = "code-"
+_PROGRAMS = {"control": "hdinfra-control.service", "lab-origin": "hdinfra-lab-origin.service"}
+"""What else of a role runs our code."""
 _FOLDER = re.compile(rf"{_PREFIX}([0-9a-f]{{16}})\Z")
 _TRY = "import sys; sys.path.insert(0, sys.argv[1]); import hdinfra.agent.hdsync, hdinfra.agent.hdctl"
 
@@ -79,6 +81,8 @@ class Renewal:
             self._stay(pin, error)
             return False
         log(f"code {pin['sha256'][:16]} runs from now on")
+        if program := _PROGRAMS.get(self._boot.role):
+            self._run(("systemctl", "--no-block", "try-restart", program))
         with contextlib.suppress(OSError):
             note = json.dumps({"number": version.release.number}).encode()
             write_whole(self._root / CODE_TAKEN.lstrip("/"), note, 0o600)

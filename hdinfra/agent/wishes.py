@@ -12,7 +12,10 @@ from .policy import Document, LoadBalancerPolicy, WafPolicy
 
 _WAIT_SECONDS = 30
 _MOST_LINES = 1_000
-_UNITS = ("hdsync", "hdinfra-policy", "hdinfra-firewall", "nginx", "haproxy", "hdinfra-control", "hdinfra-lab-origin")
+_UNITS = (
+    *("hdsync", "hdsync-previous", "hdinfra-policy", "hdinfra-firewall"),
+    *("nginx", "haproxy", "hdinfra-control", "hdinfra-lab-origin"),
+)
 T = TypeVar("T")
 
 

@@ -20,22 +20,6 @@ USER_DATA = """\
 write_files:
   - path: /etc/greeting
     content: hello
-  - path: /usr/sbin/hdctl
-    permissions: '0755'
-    content: |
-      #!/usr/bin/python3
-      # A stand-in for the real hdctl: refuses what says so, else remembers and serves it.
-      import hashlib, json, pathlib, sys
-      current = pathlib.Path("/var/lib/hdinfra/policy.json")
-      if sys.argv[1] == "apply":
-          assert sys.argv[3:] == ["--wait", "30"], sys.argv
-          given = pathlib.Path(sys.argv[2])
-          text = given.read_bytes()
-          if "refuse" in json.loads(text):
-              sys.exit("nginx: [emerg] unknown directive")
-          current.write_bytes(text)
-      found = current.read_bytes() if current.exists() else b""
-      print(json.dumps({"app": "x", "digest": hashlib.sha256(found).hexdigest(), "serving": bool(found)}))
 """
 
 
@@ -83,6 +67,7 @@ def inputs(system_image: str, network: str) -> dict[str, Any]:
         "image": system_image,
         "networks": [place(network, 1, 10)],
         "userData": USER_DATA,
+        "description": "d" * 64,
         "metaData": "instance-id: m\nlocal-hostname: m\n",
         "cpus": 1,
         "memoryMib": 256,

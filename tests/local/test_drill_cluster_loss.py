@@ -36,6 +36,8 @@ def test_an_interrupted_drill_heals(zone: Project, how: How) -> None:
         container = containers.get(machine)
         if container is None or container.status != "running":
             return True
+        if how is not How.UNPLUG:
+            return False  # a command in a machine that is frozen just then would hang until it is thawed
         try:
             return "hdinfra_unplugged" in said(container.exec_run(["nft", "list", "tables"]))
         except APIError:  # it was stopped between the two looks

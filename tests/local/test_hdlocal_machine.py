@@ -11,6 +11,7 @@ from docker.errors import NotFound
 from hdinfra.plugins.local.console import run
 from hdinfra.plugins.local.engine import Engine
 from hdinfra.plugins.values import UNKNOWN
+from tests.local.conftest import USER_DATA
 from tests.local.hdlocal_fixtures import NAMESPACE, PORT, Driver, Fault, eventually, place, prefixes
 
 NAME = f"{NAMESPACE}-m"
@@ -140,12 +141,17 @@ def memory_limit(pid: int) -> int:
     return min(int(limit) for limit in limits if limit.isdigit())
 
 
-@pytest.mark.parametrize("name", ["image", "networks", "userData", "metaData", "booted", "ports"])
+@pytest.mark.parametrize("name", ["image", "networks", "description", "metaData", "booted", "ports"])
 def test_what_lies_in_the_making_replaces_and_the_old_goes_first(
     cloud: Driver, inputs: dict[str, Any], name: str
 ) -> None:
     changed = inputs | {name: [] if isinstance(inputs[name], list) and inputs[name] else "other"}
     assert cloud.diff("Machine", inputs | {"running": True}, inputs, changed) == (set(), {name}, True)
+
+
+def test_what_was_told_at_the_first_boot_may_change(cloud: Driver, inputs: dict[str, Any]) -> None:
+    renewed = inputs | {"userData": USER_DATA.replace("hello", "a new token")}
+    assert cloud.diff("Machine", inputs | {"running": True}, inputs, renewed) == (set(), set(), False)
 
 
 def test_preview_knows_all_but_the_container_id(cloud: Driver, inputs: dict[str, Any]) -> None:

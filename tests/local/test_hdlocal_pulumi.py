@@ -28,14 +28,24 @@ image = local.Image("image", packages=[], opts=opts)
 net = local.Network("net", **given["prefixes"], opts=opts)
 machine = local.Machine(
     "m", image=image.tag, networks=[given["place"] | {"network": net.network_name}], user_data=given["user_data"],
+    description=given["description"],
     meta_data="instance-id: m", cpus=1, memory_mib=256, ports=[], labels={}, booted=given["booted"], opts=opts,
 )
-policy = local.Policy(
-    "p", container=machine.container, container_id=machine.container_id, document=given["document"], opts=opts
+bundle = local.Bundle(
+    "b", container=machine.container, container_id=machine.container_id, sha256=given["sha256"], path=given["path"],
+    opts=opts,
 )
-pulumi.export("seen", {"net": net.network_name, "ipv4": machine.ipv4, "digest": policy.digest, "up": machine.running})
+pulumi.export("seen", {"net": net.network_name, "ipv4": machine.ipv4, "file": bundle.file_name, "up": machine.running})
 pulumi.export("id", machine.container_id)
 """
+
+
+def bundle_of(folder: Path, content: bytes) -> dict[str, str]:
+    """An archive on this computer, as a program names it."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = folder / f"{sha256}.tar"
+    path.write_bytes(content)
+    return {"sha256": sha256, "path": str(path)}
 
 
 class Stack:
@@ -49,7 +59,8 @@ class Stack:
             "place": place("", 1, 10),
             "user_data": USER_DATA,
             "booted": ["test", "-e", "/etc/greeting"],
-            "document": {"number": 1},
+            "description": "d" * 64,
+            **bundle_of(folder, b"first"),
         }
         (folder / "Pulumi.yaml").write_text(
             f"name: tests\nruntime: python\nplugins: {{providers: [{{name: hdlocal, path: {BIN}}}]}}\n"
@@ -105,14 +116,16 @@ def test_up_then_nothing_to_do_then_destroy_leaves_nothing(stack: Stack, contain
     stack.well("up", "--yes", "--skip-preview")
     seen = stack.output("seen")
     assert (seen["net"], seen["ipv4"], seen["up"]) == (f"{NAMESPACE}-net", stack.given["place"]["ipv4"], True)
-    assert seen["digest"] == hashlib.sha256(b'{"number":1}').hexdigest()
+    assert seen["file"] == f"{stack.given['sha256']}.tar"
     assert stack.changes() == {}
     assert stack.changes("--refresh") == {}
     state = stack.well("stack", "export")
-    assert "stand-in for the real hdctl" not in state
-    stack.given["document"] = {"number": 2}
+    assert "/etc/greeting" not in state.replace('"/etc/greeting"', "")  # the user data's; `booted` has it, too
+    stack.given |= bundle_of(stack.folder, b"second")
     assert stack.changes() == {"update": 1}
     stack.given["user_data"] = USER_DATA.replace("hello", "goodbye")
+    assert stack.changes() == {"update": 1}
+    stack.given["description"] = "e" * 64
     assert stack.changes() == {"replace": 1, "update": 1}
     stack.well("destroy", "--yes", "--skip-preview")
     assert list_owned(container_engine.client, NAMESPACE) == ()
@@ -122,7 +135,7 @@ def test_killed_and_removed_machines_come_back_by_up_refresh(stack: Stack, conta
     stack.well("up", "--yes", "--skip-preview")
     first = stack.output("id")
     container_engine.client.containers.get(f"{NAMESPACE}-m").kill()
-    assert stack.changes("--refresh") == {"update": 2}
+    assert stack.changes("--refresh") == {"update": 1}
     stack.well("up", "--yes", "--skip-preview", "--refresh")
     assert stack.output("id") == first
     assert stack.changes("--refresh") == {}

@@ -46,7 +46,7 @@ def test_status_has_the_promised_shape(zone: Project) -> None:
         ("b", "local", True),
     ]
     machine = status["clusters"][0]["machines"][0]
-    told = ["number", "settings", "drained", "overrides", "problems", "failed"]
+    told = ["number", "settings", "digest", "drained", "overrides", "failed", "problems"]
     assert list(machine) == ["name", "container", "instance", "role", "ipv4", "ipv6", "healthy", *told]
     assert (machine["container"], machine["role"]) == (f"{zone.namespace}-a-web-1", "waf")
     assert status["edge"]["urls"] == zone.urls

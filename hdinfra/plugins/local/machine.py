@@ -108,16 +108,14 @@ class MachineKind:
         found = self._adopted(name, inputs)
         if found is None:
             return self._anew(call, inputs)
-        ran_before = found.status == "running"
         containers.reconnect(self._engine, found, inputs)
         containers.start(found, inputs)
         containers.limit(self._engine, found, inputs)
         try:
             wait_booted(found, inputs["booted"], call)
-        except NotBootedError as failed:
-            if not ran_before:
-                raise _kept(found, inputs, failed) from failed
-            call.progress(f"`{name}` runs but never booted: making it anew")
+        except NotBootedError:
+            # What it was told at its first boot may be stale by now, its enrolment token first of all.
+            call.progress(f"`{name}` does not boot: making it anew")
             discard(found)
             return self._anew(call, inputs)
         return _outputs(found, inputs)

@@ -14,6 +14,7 @@ _LISTS = {
     "instances": ("instance", "name"),
     "backends": ("backend", "name"),
     "hosts": ("host", ""),
+    "apis": ("API machine", "name"),
     "callers": ("caller", ""),
     "edges": ("edge", ""),
 }
