@@ -6,7 +6,7 @@ import typer
 
 from hdinfra.operate.cli_frame import AsJson, Directory, Stack, give, progress
 from hdinfra.operate.how import How, Poison
-from hdinfra.operate.report import SLOWEST_SECONDS
+from hdinfra.operate.report import SLOWEST_SECONDS, SLOWEST_WITH_BAD_POLICY_SECONDS
 from hdinfra.operate.workspace import open_workspace
 
 drills = typer.Typer(no_args_is_help=True, help="Break something under load, measure, and heal it.")
@@ -53,7 +53,7 @@ def bad_policy(  # noqa: PLR0913, PLR0917  one parameter an option
     how: Annotated[Poison, typer.Option(help="An origin that nobody answers at, or an App that dies.")] = Poison.ERRORS,
     instance: Annotated[str | None, typer.Option(help="Whose policy; left out, the first Instance's.")] = None,
     rate: Rate = 200,
-    slowest: Slowest = SLOWEST_SECONDS,
+    slowest: Slowest = SLOWEST_WITH_BAD_POLICY_SECONDS,
     stack: Stack = "local",
     directory: Directory = None,
     as_json: AsJson = False,

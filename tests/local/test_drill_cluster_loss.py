@@ -24,7 +24,8 @@ def test_no_get_fails_and_no_post_runs_twice(zone: Project, how: How) -> None:
     assert report["ledger"]["sent"] == 25
     assert report["ledger"]["acknowledged"] >= 10
     assert report["view_right_seconds"] < 5
-    assert zone.ask("status")["clusters"][0]["healthy"] is True
+    # Its API machine asks the others what it missed before it says that it serves.
+    assert seconds_until(lambda: zone.run("status", "--json").returncode == 0, within=60) is not None
 
 
 @pytest.mark.parametrize("how", How)
