@@ -4,10 +4,12 @@ import json
 import os
 import re
 import socket
+import sys
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from .paths import LAB_HOSTS, LEDGER
 
@@ -51,6 +53,11 @@ class Server(ThreadingHTTPServer):
         """IPv4 comes as mapped addresses."""
         self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up (every health check does, with a reset) is no error worth a traceback."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -76,3 +76,10 @@ def test_image_is_known_in_a_preview_and_kept_when_its_resource_goes(cloud: Driv
     assert cloud.read("Image", "i", resource_id, state) == state
     assert cloud.diff("Image", state, inputs, {"packages": ["nginx"]}) == (set(), {"packages"}, False)
     assert [path for path, _ in cloud.check("Image", {"packages": ["a; rm -rf /"]})] == ["packages[0]"]
+
+
+def test_journal_takes_little_of_the_memory_that_holds_it(container_engine: Engine, system_image: str) -> None:
+    told = container_engine.client.containers.run(
+        system_image, ["systemd-analyze", "cat-config", "systemd/journald.conf"], remove=True
+    )
+    assert {b"SystemMaxUse=16M", b"RuntimeMaxUse=16M"} <= set(told.split())

@@ -42,6 +42,13 @@ datasource_list: [NoCloud]
 locale: false
 """
 
+# The engine gives the journal a tmpfs, so what it keeps is taken from the machine's own memory.
+_JOURNAL = """\
+[Journal]
+SystemMaxUse=16M
+RuntimeMaxUse=16M
+"""
+
 _INSTALL = """\
 set -eu
 export DEBIAN_FRONTEND=noninteractive
@@ -54,9 +61,11 @@ rm -rf /usr/sbin/policy-rc.d /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cach
 
 _PREPARE = """\
 for unit in {masks}; do ln -sf /dev/null "/etc/systemd/system/$unit"; done
-mkdir -p /etc/cloud/cloud.cfg.d /var/lib/cloud/seed/nocloud
+mkdir -p /etc/cloud/cloud.cfg.d /var/lib/cloud/seed/nocloud /etc/systemd/journald.conf.d
 cat > /etc/cloud/cloud.cfg.d/90-hdinfra.cfg <<'END'
 {cloud}END
+cat > /etc/systemd/journald.conf.d/90-hdinfra.conf <<'END'
+{journal}END
 : > /etc/machine-id
 rm -f /var/lib/dbus/machine-id
 """
@@ -64,7 +73,7 @@ rm -f /var/lib/dbus/machine-id
 
 def system_script() -> str:
     """Shell text that turns a bare Debian into a machine that systemd and cloud-init boot."""
-    prepare = _PREPARE.format(masks=" ".join(MASKED), cloud=_CLOUD_CONFIG)
+    prepare = _PREPARE.format(masks=" ".join(MASKED), cloud=_CLOUD_CONFIG, journal=_JOURNAL)
     return _INSTALL.format(packages=" ".join(SYSTEM_PACKAGES)) + prepare
 
 
