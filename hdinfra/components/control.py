@@ -49,8 +49,9 @@ class ControlPlane(pulumi.ComponentResource):
             for plan in args.plan.machines
         }
         self.endpoints = _endpoints(args.plan.machines, args.enrolment.apis)
-        self._authorities = [self._authority(machine) for machine in self.machines.values()]
-        self.policy = self._publish("control", self.machines, _document(args), self)
+        self._before: tuple[pulumi.Resource, ...] = tuple(self._authority(each) for each in self.machines.values())
+        self.policy = self.publish("control", self.machines, _document(args), parent=self)
+        self._before = (*self._before, self.policy.resource)
         self.register_outputs({"endpoints": self.endpoints})
 
     def publish(
@@ -63,16 +64,6 @@ class ControlPlane(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource] = (),
     ) -> PolicyHandle:
         """One document for all Machines of a scope, rolled out when those it follows are in force."""
-        return self._publish(scope, machines, document, parent, (self.policy.resource, *after))
-
-    def _publish(
-        self,
-        scope: str,
-        machines: Mapping[str, MachineHandle],
-        document: pulumi.Input[Mapping[str, Any]],
-        parent: pulumi.Resource,
-        after: Sequence[pulumi.Resource] = (),
-    ) -> PolicyHandle:
         args, keys = self._args, self._args.enrolment.keys
         roles = sorted({machine.plan.role for machine in machines.values()})
         policy = resources.Policy(
@@ -88,7 +79,7 @@ class ControlPlane(pulumi.ComponentResource):
             root=keys.root,
             signing_key=keys.signing_key,
             admin_token=keys.admin_token,
-            opts=pulumi.ResourceOptions(parent=parent, provider=args.provider, depends_on=[*self._authorities, *after]),
+            opts=pulumi.ResourceOptions(parent=parent, provider=args.provider, depends_on=[*self._before, *after]),
         )
         return PolicyHandle(policy, policy.digest)
 

@@ -8,11 +8,12 @@ from typing import Any
 import pulumi
 
 from hdinfra.clouds.cloud import AddressHandle
-from hdinfra.machine.first_boot import Endpoint, FirstBoot, Pin, callers_file
+from hdinfra.machine.first_boot import FirstBoot, Pin, callers_file
 from hdinfra.machine.machine import File
 from hdinfra.model.declaration import API_PORT
 from hdinfra.model.plan import ControlPlan, MachinePlan
 from hdinfra.plugins.policy import resources
+from hdinfra.protocol.endpoint import Endpoint
 from hdinfra.protocol.token import Token, issue
 
 Clock = Callable[[], float]

@@ -13,11 +13,12 @@ from hdinfra.control.keys import TWO_KEYS, Keys, sighting
 from hdinfra.control.offers import Offers
 from hdinfra.control.reports import Reports
 from hdinfra.control.rollout import Gate
-from hdinfra.control.settings import Endpoint, Settings, named_endpoints
+from hdinfra.control.settings import Settings, named_endpoints
 from hdinfra.control.statements import Statements
 from hdinfra.control.store import Alarm, AuditRow, Store
 from hdinfra.control.waiting import Bell
 from hdinfra.protocol.certificate import Name
+from hdinfra.protocol.endpoint import Endpoint
 from hdinfra.protocol.entry import Entry
 
 Clock = Callable[[], float]

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query
 
 from hdinfra.control.callers import NodeOf, PeerOf
 from hdinfra.control.node import Node
-from hdinfra.control.settings import Endpoint
 from hdinfra.control.shapes import LARGEST, StatementsAnswer
+from hdinfra.protocol.endpoint import Endpoint
 from hdinfra.protocol.entry import SealedEntry
 from hdinfra.protocol.seal import ProtocolError
 

@@ -6,20 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hdinfra.protocol.endpoint import Endpoint
 from hdinfra.protocol.token import Token
 
 HOME = Path("/var/lib/hdinfra-control")
 USER = "hdinfra-control"
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where an API machine is."""
-
-    name: str
-    ipv4: str
-    ipv6: str
-    port: int
 
 
 @dataclass(frozen=True, slots=True)

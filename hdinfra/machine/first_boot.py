@@ -7,19 +7,10 @@ from dataclasses import asdict, dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from hdinfra.machine.machine import File
+from hdinfra.protocol.endpoint import Endpoint
 
 FIRST_BOOT_PATH = "/etc/hdinfra/first-boot.json"
 CALLERS_PATH = "/etc/hdinfra/first/callers.nft"
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """An API machine as machines reach it."""
-
-    name: str
-    ipv4: str
-    ipv6: str
-    port: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,11 @@ def run(order: ClusterLoss, zone: Zone, say: Callable[[str], None]) -> Report:
         healing.close()
         back = views.seconds_until(order.cluster, up=True, within=_BACK_SECONDS)
     setting = Setting(order.cluster, order.how, order.rate, order.seconds, order.slowest_allowed_seconds)
-    return report_of(answers, _ledger(zone), replace(setting, view_right_seconds=view, back_seconds=back))
+    return report_of(
+        answers,
+        ledgers(zone, though="The Cluster is back"),
+        replace(setting, view_right_seconds=view, back_seconds=back),
+    )
 
 
 def _under_load(
@@ -92,12 +96,13 @@ def _break(
     return view
 
 
-def _ledger(zone: Zone) -> dict[str, dict[int, int]]:
+def ledgers(zone: Zone, *, though: str) -> dict[str, dict[int, int]]:
+    """What all origins wrote down; NotServingError, which says what is well all the same, when one does not answer."""
     try:
         return read_ledger(zone.targets())
     except httpx.HTTPError as unread:
         raise NotServingError(
-            "The Cluster is back, but an origin's ledger cannot be read, so nothing is known of the POSTs.",
+            f"{though}, but an origin's ledger cannot be read, so nothing is known of the POSTs.",
             running="the whole zone",
             retry="hdinfra status",
         ) from unread

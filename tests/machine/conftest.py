@@ -9,10 +9,14 @@ import pytest
 
 from hdinfra.machine.roles import machine_of
 from hdinfra.plugins.local.engine import Engine, find_engine
+from tests.machine.control_fixtures import api, apis
 from tests.machine.debian import Debian, planned, reap, start_debian
-from tests.machine.sync_fixtures import api, place, stack
+from tests.machine.sync_api import stand_in
+from tests.machine.sync_machine import place
+from tests.machine.sync_stack import stack
 
-__all__ = ["api", "place", "stack"]  # fixtures of what speaks with an API machine, defined beside their stand-ins
+# Fixtures that are defined beside their stand-ins.
+__all__ = ["api", "apis", "place", "stack", "stand_in"]
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import pytest
 
 from hdinfra.control.app import create_app
 from hdinfra.control.node import Node
@@ -239,11 +240,18 @@ class Apis:
         self._runner.close()
 
 
-def opened(folder: Path) -> Iterator[Apis]:
-    """A stack without API machines yet, for a fixture."""
-    found = Apis(folder)
+@pytest.fixture
+def apis(tmp_path: Path) -> Iterator[Apis]:
+    """A stack without API machines yet."""
+    found = Apis(tmp_path)
     yield found
     found.close()
+
+
+@pytest.fixture
+def api(apis: Apis) -> Api:
+    """One API machine that the stack has certified."""
+    return apis.new().certified()
 
 
 def enrolled(api: Api, name: str = "a-shop-1", role: str = "waf") -> Machine:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hdinfra.agent import applier as applier_module
 from hdinfra.agent.versions import Trust, opened
-from tests.machine.sync_fixtures import API, Place, Program, Stack, offer, render_stand_in
+from tests.machine.sync_machine import Place, Program, render_stand_in
+from tests.machine.sync_stack import API, Stack, offer
 
 
 def place_under(root: Path, trust: Trust) -> Place:

@@ -1,8 +1,6 @@
 """What admins do: policies, sites, tokens, the audit log; every refusal."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,23 +21,12 @@ from tests.machine.control_fixtures import (
     document,
     enrolled,
     gossip,
-    opened,
     refusal,
     report,
     site,
 )
 
 SETTINGS = "/v1/sites/shop.test/settings"
-
-
-@pytest.fixture
-def apis(tmp_path: Path) -> Iterator[Apis]:
-    yield from opened(tmp_path)
-
-
-@pytest.fixture
-def api(apis: Apis) -> Api:
-    return apis.new().certified()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +26,9 @@ from tests.machine.control_fixtures import (
     Machine,
     Stack,
     enrolled,
-    opened,
     refusal,
     report,
 )
-
-
-@pytest.fixture
-def apis(tmp_path: Path) -> Iterator[Apis]:
-    yield from opened(tmp_path)
-
-
-@pytest.fixture
-def api(apis: Apis) -> Api:
-    return apis.new().certified()
 
 
 def test_the_offer_proves_that_it_comes_from_the_machine_with_the_token(apis: Apis) -> None:

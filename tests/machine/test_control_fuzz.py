@@ -1,9 +1,7 @@
 """Every endpoint is fuzzed from the API's own OpenAPI document: no 500, no status and no shape that is not in it."""
 
 import logging
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,16 +16,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.machine.control_fixtures import APIS, SYSTEM, Api, Apis, enrolled, opened, report, shown
+from tests.machine.control_fixtures import APIS, SYSTEM, Api, Apis, enrolled, report, shown
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 CALLERS = ("nobody", "SYSTEM", "ADMIN", "READ-WRITE", "READ-ONLY", "machine", "peer", "beside nginx")
 EXAMPLES = 6  # of each operation, caller and mode
-
-
-@pytest.fixture
-def apis(tmp_path: Path) -> Iterator[Apis]:
-    yield from opened(tmp_path)
 
 
 @pytest.fixture

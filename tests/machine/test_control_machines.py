@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -22,22 +20,11 @@ from tests.machine.control_fixtures import (
     Stack,
     enrolled,
     gossip,
-    opened,
     refusal,
     report,
 )
 
 WAF = "a-shop-1"
-
-
-@pytest.fixture
-def apis(tmp_path: Path) -> Iterator[Apis]:
-    yield from opened(tmp_path)
-
-
-@pytest.fixture
-def api(apis: Apis) -> Api:
-    return apis.new().certified()
 
 
 def test_a_token_gives_a_certificate_for_its_machine_alone(api: Api) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -14,20 +14,10 @@ import pytest
 from hdinfra.control import peers
 from hdinfra.control.node import Node
 from hdinfra.control.peers import take
-from hdinfra.control.settings import Endpoint
 from hdinfra.control.shapes import SyncAnswer
 from hdinfra.protocol.certificate import Name
-from tests.machine.control_fixtures import APIS, SCOPE, SYSTEM, Api, Apis, Json, Machine, enrolled, opened
-
-
-@pytest.fixture
-def apis(tmp_path: Path) -> Iterator[Apis]:
-    yield from opened(tmp_path)
-
-
-@pytest.fixture
-def api(apis: Apis) -> Api:
-    return apis.new().certified()
+from hdinfra.protocol.endpoint import Endpoint
+from tests.machine.control_fixtures import APIS, SCOPE, SYSTEM, Api, Apis, Json, Machine, enrolled
 
 
 def endpoint(name: str, port: int = 9000) -> Json:

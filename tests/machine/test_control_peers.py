@@ -25,21 +25,10 @@ from tests.machine.control_fixtures import (
     Stack,
     enrolled,
     gossip,
-    opened,
     refusal,
     report,
     told_by,
 )
-
-
-@pytest.fixture
-def apis(tmp_path: Path) -> Iterator[Apis]:
-    yield from opened(tmp_path)
-
-
-@pytest.fixture
-def api(apis: Apis) -> Api:
-    return apis.new().certified()
 
 
 @contextmanager

@@ -1,13 +1,12 @@
 """The allow matrix, cell by cell, over HTTP."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import pytest
 
 from hdinfra.control.roles import ALLOWED, GRANTS, Action, Role
-from tests.machine.control_fixtures import SYSTEM, Api, Apis, opened, refusal
+from tests.machine.control_fixtures import SYSTEM, Api, refusal
 
 S, A, W, R = Role.SYSTEM, Role.ADMIN, Role.READ_WRITE, Role.READ_ONLY
 
@@ -44,16 +43,6 @@ DEEDS: dict[Action, list[Deed]] = {
     Action.REVOKE_TOKENS: [lambda api, by: api.delete(f"/v1/tokens/{spare(api)}", by)],
     Action.READ_AUDIT: [lambda api, by: api.get("/v1/audit", by)],
 }
-
-
-@pytest.fixture
-def apis(tmp_path: Path) -> Iterator[Apis]:
-    yield from opened(tmp_path)
-
-
-@pytest.fixture
-def api(apis: Apis) -> Api:
-    return apis.new().certified()
 
 
 def spare(api: Api) -> str:

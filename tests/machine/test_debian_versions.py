@@ -43,14 +43,19 @@ SOURCES = (
     "hdinfra/model/policy.py",
     "hdinfra/model/spec.py",
     "tests/machine/control_fixtures.py",
-    "tests/machine/sync_fixtures.py",
+    "tests/machine/sync_api.py",
+    "tests/machine/sync_machine.py",
+    "tests/machine/sync_stack.py",
     "tests/model/test_protocol.py",
 )
 
 CONFTEST = """
 from hypothesis import settings
 
-from tests.machine.sync_fixtures import api, place, stack
+from tests.machine.control_fixtures import api, apis
+from tests.machine.sync_api import stand_in
+from tests.machine.sync_machine import place
+from tests.machine.sync_stack import stack
 
 settings.register_profile("debian", deadline=None, database=None, max_examples=30)
 settings.load_profile("debian")

@@ -16,7 +16,8 @@ from hdinfra.agent.applier import Applier
 from hdinfra.agent.commands import Result
 from hdinfra.agent.hdsync import Daemon
 from hdinfra.agent.paths import DOOR
-from tests.machine.sync_fixtures import Place, eventually, on_disk, running, waf
+from tests.machine.sync_machine import Place, on_disk, running
+from tests.machine.sync_stack import eventually, waf
 
 Run = Callable[..., tuple[int, str, str]]
 

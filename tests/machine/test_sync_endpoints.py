@@ -12,7 +12,9 @@ from hdinfra.agent.endpoints import Endpoints
 from hdinfra.agent.link import Endpoint
 from hdinfra.agent.paths import CERTIFICATE, ENDPOINTS
 from hdinfra.agent.problems import Problems
-from tests.machine.sync_fixtures import Place, Stack, StandInApi, eventually, on_disk, running, standing_in, waf
+from tests.machine.sync_api import StandInApi, standing_in
+from tests.machine.sync_machine import Place, on_disk, running
+from tests.machine.sync_stack import Stack, eventually, waf
 
 GONE = {"name": "c3-control-1", "ipv4": "127.0.0.1", "ipv6": "::1", "port": 1}
 
@@ -171,11 +173,14 @@ def test_a_full_disk_is_named_and_the_new_ones_known_all_the_same(told: Told, mo
     assert told.problems.texts() == []
 
 
-def telling(monkeypatch: pytest.MonkeyPatch, api: StandInApi, *named: dict[str, Any]) -> None:
+def telling(monkeypatch: pytest.MonkeyPatch, stand_in: StandInApi, *named: dict[str, Any]) -> None:
     """From now on this stand-in says that these are all API machines."""
     real = StandInApi.sync
     monkeypatch.setattr(
-        api, "sync", lambda seen, seconds: {**real(api, seen, seconds), "endpoints": list(named)}, raising=False
+        stand_in,
+        "sync",
+        lambda seen, seconds: {**real(stand_in, seen, seconds), "endpoints": list(named)},
+        raising=False,
     )
 
 
@@ -188,53 +193,53 @@ def keep(place: Place, *named: dict[str, Any]) -> None:
 
 
 def test_a_machine_finds_an_api_machine_that_came_later(
-    place: Place, api: StandInApi, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    place: Place, stand_in: StandInApi, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with standing_in(stack, "c2-control-1") as later:
-        place.told(api.endpoint)
+        place.told(stand_in.endpoint)
         later.offers(stack.release(2, waf("b.test")))
         with running(place) as daemon:
-            eventually(lambda: api.reports, because=daemon.status)
+            eventually(lambda: stand_in.reports, because=daemon.status)
             assert later.reports == []
-            telling(monkeypatch, api, api.endpoint, later.endpoint)
-            api.offers()
+            telling(monkeypatch, stand_in, stand_in.endpoint, later.endpoint)
+            stand_in.offers()
             eventually(lambda: later.reports and later.reports[-1]["number"] == 2, because=daemon.status)
             assert on_disk(place.root) == {"b.test": "MITIGATION"}
             assert set(daemon.status()["seen"]) == {"c1-control-1", "c2-control-1"}
 
 
-def test_a_machine_starts_with_those_that_it_was_told_of(place: Place, api: StandInApi) -> None:
+def test_a_machine_starts_with_those_that_it_was_told_of(place: Place, stand_in: StandInApi) -> None:
     place.told(GONE)
-    keep(place, api.endpoint)
+    keep(place, stand_in.endpoint)
     with running(place) as daemon:
-        eventually(lambda: api.reports, because=daemon.status)
+        eventually(lambda: stand_in.reports, because=daemon.status)
         assert daemon.problems.texts() == []
 
 
-def test_a_machine_enrols_where_its_first_boot_said_if_nowhere_else(place: Place, api: StandInApi) -> None:
-    place.told(api.endpoint)
+def test_a_machine_enrols_where_its_first_boot_said_if_nowhere_else(place: Place, stand_in: StandInApi) -> None:
+    place.told(stand_in.endpoint)
     keep(place, GONE)
     with running(place) as daemon:
         eventually((place.root / CERTIFICATE.lstrip("/")).exists, because=daemon.status)
-    assert len(api.enrolled) == 1
+    assert len(stand_in.enrolled) == 1
 
 
 def test_what_was_wrong_with_an_api_machine_goes_with_it(
-    place: Place, api: StandInApi, monkeypatch: pytest.MonkeyPatch
+    place: Place, stand_in: StandInApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoints, "_SILENT_SECONDS", 0.2)
-    place.told(GONE, api.endpoint)
+    place.told(GONE, stand_in.endpoint)
 
     def is_named() -> bool:
         return any("c3-control-1: unreachable" in each for each in daemon.problems.texts())
 
     def is_gone() -> bool:
-        api.offers()  # so that it tells again
+        stand_in.offers()  # so that it tells again
         return not is_named()
 
     with running(place) as daemon:
         eventually(is_named, because=daemon.status)
-        telling(monkeypatch, api, api.endpoint)
+        telling(monkeypatch, stand_in, stand_in.endpoint)
         eventually(is_gone, because=daemon.status)
         assert daemon.talks is not None
         eventually(lambda: len(daemon.talks._held) == 1)  # type: ignore[union-attr]
@@ -247,16 +252,16 @@ def role(stack: Stack, monkeypatch: pytest.MonkeyPatch, name: str, of: str) -> N
 
 
 def test_a_machine_that_is_no_api_machine_is_told_nothing(
-    place: Place, api: StandInApi, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    place: Place, stand_in: StandInApi, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     role(stack, monkeypatch, "c2-waf-1", "waf")
     with standing_in(stack, "c2-waf-1") as thief:
-        place.told(api.endpoint)
-        telling(monkeypatch, api, api.endpoint, thief.endpoint)
+        place.told(stand_in.endpoint)
+        telling(monkeypatch, stand_in, stand_in.endpoint, thief.endpoint)
         with running(place) as daemon:
             words = "its certificate is that of `c2-waf-1`, a waf, and not an API machine's"
             eventually(lambda: any(words in each for each in daemon.problems.texts()), because=daemon.status)
-            eventually(lambda: api.reports, because=daemon.status)
+            eventually(lambda: stand_in.reports, because=daemon.status)
         assert (thief.reports, thief.enrolled) == ([], [])
 
 

@@ -13,7 +13,8 @@ from hdinfra.agent.keeper import Keeper
 from hdinfra.agent.paths import GOOD, POLICY, RELEASE, SKIPPED
 from hdinfra.agent.versions import opened
 from hdinfra.agent.wishes import CommandError
-from tests.machine.sync_fixtures import API, Place, eventually, offer, on_disk, waf
+from tests.machine.sync_machine import Place, on_disk
+from tests.machine.sync_stack import API, eventually, offer, waf
 
 
 def give(place: Place, keeper: Keeper, *releases: str, settings: Any = ()) -> None:

@@ -9,7 +9,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.machine.sync_fixtures import Place, Stack, on_disk, waf
+from tests.machine.sync_machine import Place, on_disk
+from tests.machine.sync_stack import Stack, waf
 
 TIMES = 200 if "HDINFRA_LONG" in os.environ else 20
 SITES = 12

@@ -19,7 +19,7 @@ from hdinfra.plugins.local.builder import ensure_image
 from hdinfra.plugins.local.engine import Engine
 from hdinfra.plugins.local.limits import ulimits
 from tests.machine.debian import LABEL, Debian, planned
-from tests.machine.sync_fixtures import ME, ZONE, Stack, eventually
+from tests.machine.sync_stack import ME, ZONE, Stack, eventually
 
 WORKS, CRASHES, OLD = (f"code-{letter * 16}" for letter in "abc")
 CRASH = "def main() -> int:\n    raise RuntimeError('as soon as it runs')\n"

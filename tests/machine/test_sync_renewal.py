@@ -19,7 +19,9 @@ from hdinfra.agent.paths import CODE, CODE_LEFT, CODE_PREVIOUS
 from hdinfra.agent.renewal import CodeError, Renewal
 from hdinfra.agent.versions import opened
 from hdinfra.protocol.bundle import sign_bundle
-from tests.machine.sync_fixtures import API, Place, Stack, eventually, offer, running, served, waf
+from tests.machine.sync_api import served
+from tests.machine.sync_machine import Place, running
+from tests.machine.sync_stack import API, Stack, eventually, offer, waf
 
 WORKS = {"hdinfra/__init__.py": b"", "hdinfra/agent/hdsync.py": b"", "hdinfra/agent/hdctl.py": b""}
 BROKEN = {**WORKS, "hdinfra/agent/hdsync.py": b"import nothing_of_that_name"}

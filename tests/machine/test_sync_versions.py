@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hdinfra.agent.versions import Opened, Version, candidate, is_newer, opened, refusals, restored, stored
 from hdinfra.protocol.entry import SealedEntry
 from hdinfra.protocol.seal import ProtocolError
-from tests.machine.sync_fixtures import API, Stack, offer, waf
+from tests.machine.sync_stack import API, Stack, offer, waf
 
 STACK, STRANGER = Stack(), Stack()
 HOSTS = ("a.test", "b.test")

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -21,11 +20,9 @@ from tests.model.policy_zone import (
     SCOPE,
     Fleet,
     StackKeys,
-    WholeApi,
     control_of_apis,
     document,
     release,
-    serving_zone,
     site,
 )
 from tests.model.test_cli_load import Origin
@@ -44,12 +41,6 @@ WELL = BadPolicyReport(
 )
 
 
-@pytest.fixture(scope="module")
-def keys() -> StackKeys:
-    """A stack's keys."""
-    return StackKeys.made()
-
-
 @pytest.fixture
 def fleet(keys: StackKeys) -> Fleet:
     """Three machines at release 2, each of which refuses what is no longer the good document."""
@@ -58,20 +49,6 @@ def fleet(keys: StackKeys) -> Fleet:
         machine.refuses = lambda said: "" if said == GOOD else "blog.acme.test answers 504"
     made.endow(release(1, GOOD), release(2, GOOD))
     return made
-
-
-@pytest.fixture
-def apis(fleet: Fleet, tmp_path: Path) -> Iterator[list[WholeApi]]:
-    """Two API machines."""
-    with serving_zone(fleet, tmp_path, "a-control-1", "b-control-1") as found:
-        yield found
-
-
-@pytest.fixture
-def control(keys: StackKeys, apis: list[WholeApi]) -> Iterator[Control]:
-    """The operator's side."""
-    with control_of_apis(keys, *(api.endpoint for api in apis)) as opened:
-        yield opened
 
 
 class StandInContainers:

@@ -108,6 +108,8 @@ def test_events_reach_the_listener_and_errors_are_told_without_colours(engine: E
 
 
 def test_ctrl_c_reaches_the_engine_once_and_its_end_is_awaited(engine: Engine) -> None:
+    # A shell that starts us in the background has SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     ready = threading.Event()
 
     def on_event(event: Mapping[str, Any]) -> None:

@@ -26,7 +26,6 @@ from tests.model.policy_zone import (
     control_of_apis,
     document,
     release,
-    serving_zone,
     site,
     state_of,
 )
@@ -37,32 +36,12 @@ TWO = document(site("shop.acme.test", mode="MITIGATION"), site("blog.acme.test")
 NOBODY = {"name": "a-control-1", "address": "127.0.0.1", "port": 1}
 
 
-@pytest.fixture(scope="module")
-def keys() -> StackKeys:
-    """A stack's keys."""
-    return StackKeys.made()
-
-
 @pytest.fixture
 def fleet(keys: StackKeys) -> Fleet:
     """Three machines at release 2 of the web Instance."""
     made = Fleet(keys)
     made.endow(release(1, ONE), release(2, TWO))
     return made
-
-
-@pytest.fixture
-def apis(fleet: Fleet, tmp_path: Path) -> Iterator[list[WholeApi]]:
-    """Two API machines that know the same."""
-    with serving_zone(fleet, tmp_path, "a-control-1", "b-control-1") as found:
-        yield found
-
-
-@pytest.fixture
-def control(keys: StackKeys, apis: list[WholeApi]) -> Iterator[Control]:
-    """The operator's side."""
-    with control_of_apis(keys, *(api.endpoint for api in apis)) as opened:
-        yield opened
 
 
 @pytest.fixture

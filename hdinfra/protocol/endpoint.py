@@ -1,0 +1,13 @@
+"""Where an API machine is, as first boots, releases and API machines say it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """`name` is whom its certificate must name; both families always."""
+
+    name: str
+    ipv4: str
+    ipv6: str
+    port: int

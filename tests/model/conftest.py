@@ -1,0 +1,29 @@
+"""Fixtures of the model tier: API machines over real TLS that know what a test's `fleet` knows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hdinfra.operate.control import Control
+from tests.model.policy_zone import Fleet, StackKeys, WholeApi, control_of_apis, serving_zone
+
+
+@pytest.fixture(scope="module")
+def keys() -> StackKeys:
+    """A stack's keys."""
+    return StackKeys.made()
+
+
+@pytest.fixture
+def apis(fleet: Fleet, tmp_path: Path) -> Iterator[list[WholeApi]]:
+    """Two API machines."""
+    with serving_zone(fleet, tmp_path, "a-control-1", "b-control-1") as found:
+        yield found
+
+
+@pytest.fixture
+def control(keys: StackKeys, apis: list[WholeApi]) -> Iterator[Control]:
+    """The operator's side."""
+    with control_of_apis(keys, *(api.endpoint for api in apis)) as opened:
+        yield opened
