@@ -35,19 +35,20 @@ LICENCE = Licence("acme-1", "acme", ("waf",), 2, NOW - 86_400, NOW + 864_000, ()
 class LicensedStack:
     """The stack `test` and what its program is given."""
 
-    def __init__(self, workspace: EngineWorkspace) -> None:
+    def __init__(self, workspace: EngineWorkspace, main: str) -> None:
         self.workspace = workspace
-        workspace.write(PROGRAM)
+        workspace.write(PROGRAM, main=main)
         settings = yaml.safe_load((workspace.project / "Pulumi.yaml").read_text())
         settings["plugins"] = {"providers": [{"name": "hdlicence", "path": str(Path(sys.executable).parent)}]}
         (workspace.project / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
         workspace.create_stack()
-        self.ledger = workspace.project / "seats.json"
+        self.program = workspace.project / main
+        self.ledger = self.program / "seats.json"
 
     def give(self, machines: int, licence: Licence = LICENCE) -> None:
         """What the next run's program wants."""
         given = {"machines": machines, "licence": issue(licence, KEY), "public_key": public_of(KEY)}
-        (self.workspace.project / "given.json").write_text(json.dumps(given))
+        (self.program / "given.json").write_text(json.dumps(given))
 
     def held(self) -> dict[str, str]:
         """Who has a seat under which licence, as the ledger has it."""
@@ -56,14 +57,16 @@ class LicensedStack:
 
 
 @pytest.fixture
-def stack(engine_workspace: EngineWorkspace) -> LicensedStack:
+def stack(engine_workspace: EngineWorkspace, request: pytest.FixtureRequest) -> LicensedStack:
+    """Its program lies beside Pulumi.yaml unless a test says where else; the ledger lies beside the program."""
     engine_workspace.environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-    return LicensedStack(engine_workspace)
+    return LicensedStack(engine_workspace, getattr(request, "param", "."))
 
 
 BOTH = {"project/test fw/0": "acme-1", "project/test fw/1": "acme-1"}
 
 
+@pytest.mark.parametrize("stack", [".", "stacks"], indirect=True)
 def test_a_stacks_whole_life_needs_no_seat_more_than_it_has_machines(stack: LicensedStack) -> None:
     stack.give(2)
     stack.workspace.up()
@@ -105,7 +108,7 @@ def test_one_machine_too_many_and_a_second_stack_are_refused_before_anything_is_
 @pytest.mark.parametrize("code", ["byol.licence-forged", "byol.licence-expired"])
 def test_a_licence_that_does_not_hold_ends_the_preview(stack: LicensedStack, code: str) -> None:
     stack.give(1, replace(LICENCE, expires=NOW - 1) if code == "byol.licence-expired" else LICENCE)
-    given = stack.workspace.project / "given.json"
+    given = stack.program / "given.json"
     if code == "byol.licence-forged":
         given.write_text(given.read_text().replace("acme-1", "acme-7"))
     assert code in stack.workspace.preview(code=None)
