@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bench.figure import Figure
-from hdinfra.licence.licence import Licence, check, issue, opened
+from hdinfra.licence.licence import MOST_NAMES, Licence, check, issue, opened
 from hdinfra.protocol.seal import new_key, public_of
 
 NOW = 1_800_000_000
@@ -28,8 +28,8 @@ def milliseconds(work: Callable[[], object], times: int) -> float:
 
 
 def measure_licence(times: int = TIMES) -> Iterable[Figure]:
-    """A licence as large as they get: every App and feature, names as long as they may be."""
-    names = tuple(f"{number:x}".rjust(32, "a") for number in range(20))
+    """A licence as large as they get: as many Apps and features, names as long as may be."""
+    names = tuple(f"{number:x}".rjust(32, "a") for number in range(MOST_NAMES))
     key = new_key()
     public = public_of(key)
     licence = Licence("a" * 80, names[0], names, 100_000, 0, 2**33, names, 0)

@@ -17,6 +17,7 @@ import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from hdinfra.licence.licence import Licence, issue
+from hdinfra.plugins.kind import Call
 from hdinfra.plugins.licence import ledger as ledger_module
 from hdinfra.plugins.licence.package import Licences
 from hdinfra.plugins.values import UNKNOWN, unwrap, wrap
@@ -283,7 +284,7 @@ def test_a_ledger_that_stays_locked_ends_with_one_clear_message(
         assert leave.wait(30)
         return found
 
-    call = ledger_module.Call()
+    call = Call()
     keeper = threading.Thread(target=ledger_module.LedgerFile(str(ledger)).change, args=(call, stays))
     keeper.start()
     try:
