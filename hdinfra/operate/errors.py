@@ -7,6 +7,7 @@ OperateError            exit 1: keeps its cause, says what is still running and 
 ├── NotServingError     everything is declared, yet something does not answer
 ├── SpecEditError       what was ordered does not fit the spec that is there: exit 2
 ├── ControlError        the management API refused, or no API machine answers
+├── LicenceFileError    a key, licence or ledger file that cannot be read, written or used as it is
 └── InterruptedByUser   Ctrl-C, after the engine has ended cleanly: exit 130
 """
 
@@ -49,6 +50,10 @@ class NotServingError(OperateError):
 
 class ControlError(OperateError):
     """The management API refused, or no API machine answers."""
+
+
+class LicenceFileError(OperateError):
+    """A key, licence or ledger file that cannot be read, written or used as it is."""
 
 
 class SpecEditError(OperateError):
