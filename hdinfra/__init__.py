@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from hdinfra.components.instance import SharedInstance, SharedInstanceArgs
     from hdinfra.components.zone import Zone, ZoneArgs
     from hdinfra.model.refusal import Refusal, RefusedError
-    from hdinfra.model.spec_file import load_spec
-    from hdinfra.planning import planned
+    from hdinfra.model.spec_file import load_byol, load_spec
+    from hdinfra.planning import planned, planned_byol, read_licence
 
 __version__ = "0.1.0"
 
@@ -38,8 +38,11 @@ _HOMES = {
     "ZoneArgs": "hdinfra.components.zone",
     "control_of": "hdinfra.components.declare",
     "declare": "hdinfra.components.declare",
+    "load_byol": "hdinfra.model.spec_file",
     "load_spec": "hdinfra.model.spec_file",
     "planned": "hdinfra.planning",
+    "planned_byol": "hdinfra.planning",
+    "read_licence": "hdinfra.planning",
     "status_of": "hdinfra.components.declare",
 }
 
@@ -60,8 +63,11 @@ __all__ = [
     "__version__",
     "control_of",
     "declare",
+    "load_byol",
     "load_spec",
     "planned",
+    "planned_byol",
+    "read_licence",
     "status_of",
 ]
 
