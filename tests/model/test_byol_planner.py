@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,9 +85,7 @@ def test_the_last_second_counts() -> None:
 
 def test_a_file_says_what_it_describes(tmp_path: Path) -> None:
     own, zone = tmp_path / "own.yaml", tmp_path / "zone.yaml"
-    own.write_text(
-        "byol: web\ntenant: acme\nlicence: a\nvendor_key: " + byol.LEGAL["vendor_key"] + '\nedges: ["::2"]\n'
-    )
+    own.write_text(yaml.safe_dump(byol.installed()))
     zone.write_text("zone: a\n")
     assert (is_byol(own), is_byol(zone)) == (True, False)
     assert load_byol(own) == validated(ByolSpec, byol.installed())
