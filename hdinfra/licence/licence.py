@@ -107,7 +107,11 @@ def check(  # noqa: PLR0913  one keyword for each thing that a licence limits
 
 def first_second(day: str) -> int:
     """The first second of a day such as `2027-11-21`, in UTC; ValueError for what is no ISO date."""
-    return int(datetime.combine(date.fromisoformat(day), time.min, UTC).timestamp())
+    try:
+        found = date.fromisoformat(day)
+    except ValueError:
+        raise ValueError(f"{day!a:.40} is no day such as 2027-11-21") from None
+    return int(datetime.combine(found, time.min, UTC).timestamp())
 
 
 def end_of(day: str) -> int:
@@ -213,19 +217,23 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _wrong(licence: Licence) -> str:
     """What is wrong with a licence's fields, in words; empty when nothing is."""
-    if not isinstance(licence.id, str) or not _ID.fullmatch(licence.id):
-        return f"the id {licence.id!a:.90}"
+    return _wrong_names(licence) or _wrong_amounts(licence) or _wrong_times(licence)
+
+
+def _wrong_amounts(licence: Licence) -> str:
     if not licence.apps:
         return "no App at all"
     if not _whole(licence.machines, 1, MOST_MACHINES):
         return f"{licence.machines!a:.40} machines: 1 to {MOST_MACHINES:,}"
-    return _wrong_names(licence) or _wrong_times(licence)
+    return ""
 
 
 def _wrong_names(licence: Licence) -> str:
     for name in (licence.tenant, *licence.apps, *licence.features):
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             return f"the name {name!a:.40}: a-z, 0-9 and inner hyphens, a letter first, 32 characters at most"
+    if not isinstance(licence.id, str) or not _ID.fullmatch(licence.id):
+        return f"the id {licence.id!a:.90}: a-z, 0-9 and inner hyphens, 80 characters at most"
     return ""
 
 

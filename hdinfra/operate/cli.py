@@ -12,6 +12,7 @@ from hdinfra.model.refusal import RefusedError
 from hdinfra.operate.cli_byol import byol
 from hdinfra.operate.cli_drill import drills
 from hdinfra.operate.cli_frame import AsJson, Directory, Stack, give, progress, summary
+from hdinfra.operate.cli_licence import licences
 from hdinfra.operate.cli_policy import policies
 from hdinfra.operate.cli_site import sites
 from hdinfra.operate.errors import OperateError
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(byol, name="byol")
 app.add_typer(drills, name="drill")
+app.add_typer(licences, name="licence")
 app.add_typer(policies, name="policy")
 app.add_typer(sites, name="site")
 
