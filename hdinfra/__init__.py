@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hdinfra.components.byol import ByolInstance, ByolInstanceArgs, status_of_byol
     from hdinfra.components.cluster import Cluster, ClusterArgs
     from hdinfra.components.control import ControlPlane, ControlPlaneArgs
     from hdinfra.components.declare import Declared, control_of, declare, status_of
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ByolInstance": "hdinfra.components.byol",
+    "ByolInstanceArgs": "hdinfra.components.byol",
     "Cluster": "hdinfra.components.cluster",
     "ClusterArgs": "hdinfra.components.cluster",
     "ControlPlane": "hdinfra.components.control",
@@ -44,9 +47,12 @@ _HOMES = {
     "planned_byol": "hdinfra.planning",
     "read_licence": "hdinfra.planning",
     "status_of": "hdinfra.components.declare",
+    "status_of_byol": "hdinfra.components.byol",
 }
 
 __all__ = [
+    "ByolInstance",
+    "ByolInstanceArgs",
     "Cluster",
     "ClusterArgs",
     "ControlPlane",
@@ -69,6 +75,7 @@ __all__ = [
     "planned_byol",
     "read_licence",
     "status_of",
+    "status_of_byol",
 ]
 
 
