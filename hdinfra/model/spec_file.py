@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hdinfra.model.byol import ByolSpec
+from hdinfra.model.names import Spec
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.model.typed import refusals_of, validated
 from hdinfra.model.yaml_text import read_mapping, read_text
@@ -34,9 +35,9 @@ def is_byol(path: Path | str) -> bool:
     return "byol" in read_mapping(read_text(Path(path)), str(path))
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema(model: type[Spec]) -> dict[str, Any]:
     """JSON schema of a spec, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ZoneSpec.model_json_schema()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
 
 
 __all__ = ["is_byol", "json_schema", "load_byol", "load_spec", "parse_byol", "parse_spec", "refusals_of"]
