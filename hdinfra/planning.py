@@ -36,7 +36,7 @@ def planned_byol(spec: ByolSpec, licence: str, now: float) -> ByolPlan:
 
     RefusedError with every refusal of both: a stack that is not licensed registers nothing, a bundle is not written.
     """
-    refusals = [_licence_refusal(error) for error in _licence_errors(spec, licence, now)]
+    refusals = [licence_refusal(error) for error in _licence_errors(spec, licence, now)]
     try:
         plan = plan_byol(spec)
     except RefusedError as refused:
@@ -59,5 +59,6 @@ def _licence_errors(spec: ByolSpec, licence: str, now: float) -> tuple[LicenceEr
     return check(found, app=spec.app, machines=spec.machines, now=now, tenant=spec.tenant)
 
 
-def _licence_refusal(error: LicenceError) -> Refusal:
+def licence_refusal(error: LicenceError) -> Refusal:
+    """What a licence does not allow, as a refusal of the spec that asked for it."""
     return Refusal(_PATHS.get(error.code, "licence"), error.code, error.message, error.fix)

@@ -9,15 +9,25 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from hdinfra.licence.licence import Licence, LicenceError, opened
+from hdinfra.licence.seats import Ledger, Seat, take
 from hdinfra.machine.installer import SEED, SUMS, bundle_files, checksums
 from hdinfra.machine.roles import machine_of
 from hdinfra.machine.unmanaged import brought_along, unmanaged
 from hdinfra.model.byol_planner import ByolPlan
 from hdinfra.model.plan import MachinePlan
+from hdinfra.model.refusal import RefusedError
 from hdinfra.operate.errors import ByolError
+from hdinfra.planning import licence_refusal
+from hdinfra.plugins.kind import Call, PluginError
+from hdinfra.plugins.licence.ledger import LedgerFile
 
 ISO = "seed.iso"
-_MAKERS: Mapping[str, tuple[str, ...]] = {"xorriso": ("-as", "mkisofs", "-quiet"), "genisoimage": ("-quiet",)}
+_STACK = "bundles"
+"""Whose seats these are in a ledger that stacks may share."""
+Maker = tuple[str, ...]
+"""A program that writes an ISO image, with its first arguments."""
+_MAKERS: Mapping[str, Maker] = {"xorriso": ("-as", "mkisofs", "-quiet"), "genisoimage": ("-quiet",)}
 """Programs that write an ISO image, with the arguments after which both take the same."""
 
 
@@ -35,14 +45,44 @@ class Written:
         return asdict(self)
 
 
-def write_bundles(plan: ByolPlan, out: Path, *, iso: bool) -> tuple[Written, ...]:
-    """A folder a Machine in `out`, whole or as it was before. ByolError where one cannot be written."""
+def take_seats(plan: ByolPlan, licence_text: str, folder: Path, now: float) -> None:
+    """A seat for each Machine, in the ledger beside the spec; again for the same Machines changes nothing.
+
+    RefusedError when there are not enough, ByolError when the ledger cannot be used. Nothing tells when an installed
+    machine is gone: its entry is taken out of the ledger by hand.
+    """
+    licence = opened(licence_text, plan.vendor_key)
+
+    def seated(ledger: Ledger) -> Ledger:
+        for slot in range(len(plan.machines)):
+            ledger = take(ledger, _seat(plan, slot, licence, now), licence, now)
+        return ledger
+
+    try:
+        LedgerFile(str(folder / plan.ledger)).change(Call(name=plan.name), seated)
+    except LicenceError as error:
+        raise RefusedError([licence_refusal(error)]) from error
+    except PluginError as error:
+        raise ByolError(str(error)) from error
+
+
+def _seat(plan: ByolPlan, slot: int, licence: Licence, now: float) -> Seat:
+    app, taking = str(plan.instance.app), f"bundle-{plan.name}-{slot}"
+    return Seat(_STACK, plan.name, slot, app, licence.id, taking, int(now))
+
+
+def check_bundles(plan: ByolPlan, *, iso: bool) -> Maker | None:
+    """What is needed before a seat is taken: a plan whose machines are installed and, on demand, what writes an ISO."""
     if not plan.installs:
         raise ByolError(
             f"`{plan.name}` stands in a data centre of `{plan.machines[0].provider}`, where a stack deploys it.",
             retry="`pulumi up` with stacks/byol.py; or write `install: true` in place of `provider` and `region`",
         )
-    maker = _iso_maker() if iso else None
+    return _iso_maker() if iso else None
+
+
+def write_bundles(plan: ByolPlan, out: Path, maker: Maker | None = None) -> tuple[Written, ...]:
+    """A folder a Machine in `out`, whole or as it was before. ByolError where one cannot be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         return tuple(_write(plan, machine, out, maker) for machine in plan.machines)
@@ -50,7 +90,7 @@ def write_bundles(plan: ByolPlan, out: Path, *, iso: bool) -> tuple[Written, ...
         raise ByolError(f"`{out}` cannot be written.", retry="another folder with --out") from error
 
 
-def _write(plan: ByolPlan, machine: MachinePlan, out: Path, maker: tuple[str, ...] | None) -> Written:
+def _write(plan: ByolPlan, machine: MachinePlan, out: Path, maker: Maker | None) -> Written:
     target = out / machine.name
     if target.exists() and not (target / SUMS).is_file():
         raise ByolError(f"`{target}` is there and is no bundle.", retry="another folder with --out, or remove it")
@@ -78,7 +118,7 @@ def _lay(files: Mapping[str, bytes], folder: Path) -> None:
         file.chmod(0o755 if path.endswith(".sh") else 0o644)
 
 
-def _iso_maker() -> tuple[str, ...]:
+def _iso_maker() -> Maker:
     for name, arguments in _MAKERS.items():
         if found := shutil.which(name):
             return (found, *arguments)
@@ -88,7 +128,7 @@ def _iso_maker() -> tuple[str, ...]:
     )
 
 
-def _made_iso(maker: tuple[str, ...], folder: Path) -> bytes:
+def _made_iso(maker: Maker, folder: Path) -> bytes:
     """cloud-init looks for a medium of that label (NoCloud)."""
     seeds = [str(folder / path) for path in SEED]
     done = subprocess.run(  # noqa: S603  a program found on PATH, with arguments of ours

@@ -32,15 +32,19 @@ def bundle(
     iso: Annotated[bool, typer.Option("--iso", help="Also a seed ISO for cloud-init; needs xorriso.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write what each machine is installed from: a script for a fresh Debian 13, and a seed for cloud-init. The licence
-    is checked first, and nothing is written that it does not cover. No route to the vendor is needed, here or there."""
+    """Write what each machine is installed from: a script for a fresh Debian 13, and a seed for cloud-init. First the
+    licence is checked, and a seat is taken for each machine in your own ledger: what is not covered is not written. No
+    route to the vendor is needed, here or there."""
     from hdinfra.model.spec_file import load_byol  # noqa: PLC0415  --help stays fast
-    from hdinfra.operate.byol import write_bundles  # noqa: PLC0415
+    from hdinfra.operate.byol import check_bundles, take_seats, write_bundles  # noqa: PLC0415
     from hdinfra.planning import planned_byol, read_licence  # noqa: PLC0415
 
-    found = load_byol(spec)
-    plan = planned_byol(found, read_licence(found, spec.parent), time.time())
-    written = write_bundles(plan, out, iso=iso)
+    found, now = load_byol(spec), time.time()
+    licence = read_licence(found, spec.parent)
+    plan = planned_byol(found, licence, now)
+    maker = check_bundles(plan, iso=iso)
+    take_seats(plan, licence, spec.parent, now)
+    written = write_bundles(plan, out, maker)
     give(as_json, {"bundles": [one.as_json() for one in written]}, lambda console: _show(written, console))
 
 

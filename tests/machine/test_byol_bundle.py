@@ -31,7 +31,7 @@ STATE = f"find / -xdev \\( {LEFT_OUT} \\) -prune -o -type f -printf '%p %s %C@\\
 def bundle(folder: Path, *hosts: str) -> dict[str, str]:
     """The first machine's bundle by path, of these sites or of the spec's own."""
     sites = [{**byol.SITE, "host": host} for host in hosts] or [byol.SITE]
-    written = write_bundles(byol.plan_of(byol.installed(setting("sites", sites))), folder, iso=False)
+    written = write_bundles(byol.plan_of(byol.installed(setting("sites", sites))), folder)
     home = Path(written[0].folder)
     return {str(path.relative_to(home)): path.read_text() for path in home.rglob("*") if path.is_file()}
 
