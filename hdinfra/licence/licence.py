@@ -14,6 +14,7 @@ _DAY_SECONDS = 86_400
 CLOCK_SECONDS = _DAY_SECONDS
 """How far behind the latest time known a clock may be: time zones set wrongly and drift are within a day."""
 MOST_MACHINES = 100_000
+MOST_NAMES = 64
 _LAST_SECOND = 253_402_214_400  # 9999-12-31, the last day that Python's dates know
 _MAX_CHARACTERS = 65_536
 _KIND = "licence"
@@ -36,8 +37,8 @@ class Licence:
     """What the vendor grants. Times are whole seconds since 1970: it holds from `not_before`, and no more at `expires`.
 
     `id` differs from file to file, also when a licence is renewed. `tenant`, `apps` and `features` are names of a-z,
-    0-9 and inner hyphens, a letter first, 32 characters at most; `machines` is 1 to 100,000. ValueError for anything
-    else: nobody issues what nobody would read.
+    0-9 and inner hyphens, a letter first, 32 characters at most, and there are 64 of either at most; `machines` is 1 to
+    100,000. ValueError for anything else: nobody issues what nobody would read.
     """
 
     id: str
@@ -223,6 +224,8 @@ def _wrong(licence: Licence) -> str:
 def _wrong_amounts(licence: Licence) -> str:
     if not licence.apps:
         return "no App at all"
+    if max(len(licence.apps), len(licence.features)) > MOST_NAMES:
+        return f"{len(licence.apps):,} Apps and {len(licence.features):,} features: {MOST_NAMES} of either at most"
     if not _whole(licence.machines, 1, MOST_MACHINES):
         return f"{licence.machines!a:.40} machines: 1 to {MOST_MACHINES:,}"
     return ""

@@ -5,7 +5,7 @@ with a ledger each is counted twice, for nothing here calls home. Stacks that sh
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,7 +13,16 @@ from hdinfra.licence.licence import Licence, LicenceError, check, moment
 
 _SCHEMA = 1
 _MOST_NAMED = 12
-_FIELDS = {"stack": str, "instance": str, "slot": int, "app": str, "licence": str, "taking": str, "since": int}
+_LATEST = 2**37  # a time that dates know: it is shown to people
+_FIELDS: Mapping[str, type] = {
+    "stack": str,
+    "instance": str,
+    "slot": int,
+    "app": str,
+    "licence": str,
+    "taking": str,
+    "since": int,
+}
 
 
 class LedgerDamagedError(ValueError):
@@ -114,8 +123,9 @@ def _seat(place: int, found: Any) -> Seat:
 
 
 def _is(value: object, kind: type) -> bool:
-    # A time must be one that dates know: it is shown to people.
-    return isinstance(value, kind) and not isinstance(value, bool) and (kind is not int or 0 <= value < 2**37)  # type: ignore[operator]
+    if isinstance(value, int):
+        return kind is int and not isinstance(value, bool) and 0 <= value < _LATEST
+    return isinstance(value, kind)
 
 
 def _named(seats: Iterable[Seat]) -> str:

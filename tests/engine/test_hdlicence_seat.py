@@ -1,7 +1,6 @@
 """Seats over the plugin's real gRPC frame: taken, counted, moved, given back, by many at once and by some that die."""
 
 import json
-import signal
 import stat
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import pytest
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from hdinfra.licence.licence import Licence, issue
+from hdinfra.plugins.kind import Call
 from hdinfra.plugins.licence import ledger as ledger_module
 from hdinfra.plugins.licence.package import Licences
 from hdinfra.plugins.values import UNKNOWN, unwrap, wrap
@@ -284,7 +284,7 @@ def test_a_ledger_that_stays_locked_ends_with_one_clear_message(
         assert leave.wait(30)
         return found
 
-    call = ledger_module.Call()
+    call = Call()
     keeper = threading.Thread(target=ledger_module.LedgerFile(str(ledger)).change, args=(call, stays))
     keeper.start()
     try:
@@ -303,11 +303,13 @@ def process(before: str = "") -> Iterator[Driver]:
     program = f"import os, signal\n{before}\nfrom hdinfra.plugins.licence.__main__ import main\nmain()"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None
-        with grpc.insecure_channel(f"127.0.0.1:{int(started.stdout.readline())}") as channel:
-            driver = Driver(provider_pb2_grpc.ResourceProviderStub(channel), None)  # type: ignore[arg-type]
-            assert driver.configure() == []
-            yield driver
-        started.send_signal(signal.SIGTERM)
+        try:
+            with grpc.insecure_channel(f"127.0.0.1:{int(started.stdout.readline())}") as channel:
+                driver = Driver(provider_pb2_grpc.ResourceProviderStub(channel), None)  # type: ignore[arg-type]
+                assert driver.configure() == []
+                yield driver
+        finally:
+            started.kill()
 
 
 def test_many_at_once_in_two_processes_take_no_seat_too_many(ledger: Path, inputs: Inputs) -> None:

@@ -189,6 +189,8 @@ def test_a_licence_holds_between_its_times_only(licence: Licence, now: int) -> N
         ({"tenant": "acme\n"}, "the name"),
         ({"features": ("-",)}, "the name"),
         ({"apps": ()}, "no App"),
+        ({"apps": ("waf",) * 65}, "65 Apps"),
+        ({"features": ("ddos",) * 65}, "65 features"),
         ({"machines": 0}, "0 machines"),
         ({"machines": 100_001}, "100001 machines"),
         ({"expires": BEGIN}, "at or before its begin"),
@@ -201,6 +203,12 @@ def test_nobody_issues_what_nobody_would_read(change: dict[str, Any], words: str
     with pytest.raises(ValueError, match="no licence has") as refused:
         replace(LICENCE, **change)
     assert words in str(refused.value)
+
+
+def test_what_is_issued_at_its_largest_is_read() -> None:
+    names = tuple("a" * 30 + f"{number:02}" for number in range(64))
+    largest = Licence("a" * 80, "a" * 32, names, 100_000, 0, 2**37, names, 2**37)
+    assert opened(issue(largest, KEY), PUBLIC) == largest
 
 
 def test_a_last_day_is_meant_whole() -> None:
