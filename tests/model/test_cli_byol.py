@@ -48,6 +48,11 @@ def told(capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
+def test_it_explains_itself_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["byol", "bundle", "--help"]) == 0
+    assert "Examples: hdinfra byol bundle" in capsys.readouterr().out
+
+
 def test_each_machine_has_a_folder_that_is_whole(
     bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,6 @@ from hdinfra.operate.workspace import open_workspace
 CHECKOUT = Path(__file__).parents[2]
 VERBS = (
     *(["plan"], ["up"], ["down"], ["status"], ["env"], ["bundle"], ["drill", "cluster-loss"], ["drill", "bad-policy"]),
-    ["byol", "bundle"],
     *(["policy", verb] for verb in ("show", "diff", "history", "rollback", "release")),
     *(["site", verb] for verb in ("add", "remove", "mode", "list")),
 )
