@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hdinfra.licence.licence import Licence, LicenceError, check, opened
-from hdinfra.machine.limits import user_data_refusals
+from hdinfra.machine.limits import byol_refusals, user_data_refusals
 from hdinfra.model.byol import ByolSpec
 from hdinfra.model.byol_planner import ByolPlan, plan_byol
 from hdinfra.model.held import Held
@@ -41,6 +41,7 @@ def planned_byol(spec: ByolSpec, licence: str, now: float) -> ByolPlan:
         plan = plan_byol(spec)
     except RefusedError as refused:
         raise RefusedError([*refused.refusals, *refusals]) from refused
+    refusals += byol_refusals(plan)
     if refusals:
         raise RefusedError(refusals)
     return plan

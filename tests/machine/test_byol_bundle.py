@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hdinfra.machine.apps import base
 from hdinfra.machine.machine import Machine
 from hdinfra.machine.roles import machine_of
 from hdinfra.machine.unmanaged import unmanaged
@@ -24,7 +25,8 @@ SEED = "/var/lib/cloud/seed/nocloud"
 PLAN = byol.plan_of(byol.installed())
 MACHINE: Machine = unmanaged(machine_of(PLAN.name, PLAN.machines[0]))
 # Everything that an installer could have touched, with its content's size and the moment of its last change.
-LEFT_OUT = " -o ".join(f"-path {path}" for path in ("/proc", "/sys", "/run", "/tmp", "/var/log", "/root"))
+PASSED_BY = ("/proc", "/sys", "/run", "/tmp", "/var/log", "/root", "/var/lib/apt", "/var/cache")
+LEFT_OUT = " -o ".join(f"-path {path}" for path in PASSED_BY)
 STATE = f"find / -xdev \\( {LEFT_OUT} \\) -prune -o -type f -printf '%p %s %C@\\n' | grep -v ' /etc/os-release' | sort"
 
 
@@ -170,6 +172,19 @@ def test_where_it_does_not_belong_it_changes_nothing(fresh: Debian, tmp_path: Pa
     assert fresh.run("sh", "-c", there.heal)[0] == 0
     assert (code, there.words in said, "Nothing was changed" in said) == (1, True, True), said
     assert after == before
+
+
+def test_packages_that_cannot_be_had_change_nothing(engine: Engine, tmp_path: Path) -> None:
+    made = booted_container(engine, base.PACKAGES)
+    try:
+        bare = Debian(made, MACHINE)
+        lay(bare, bundle(tmp_path))
+        before = state(bare)
+        code, said = bare.run(f"{HOME}/install.sh")
+        assert (code, "install these first" in said, "nginx" in said) == (1, True, True), said
+        assert state(bare) == before
+    finally:
+        made.remove(force=True)
 
 
 def test_it_serves_what_the_spec_names(installed: Debian) -> None:
