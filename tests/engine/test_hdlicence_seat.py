@@ -273,6 +273,16 @@ def test_a_ledger_behind_a_link_stays_behind_it(plugin: Driver, ledger: Path, tm
     assert link.is_symlink() and held(ledger) == ["fw/0"]
 
 
+def test_links_in_a_circle_and_a_folder_are_no_ledger(plugin: Driver, tmp_path: Path, inputs: Inputs) -> None:
+    circle = tmp_path / "circle.json"
+    circle.symlink_to(circle)
+    for path in (circle, tmp_path):
+        for deed in (plugin.create, plugin.preview):
+            with pytest.raises(Fault, match=f"The ledger `{path}` cannot be used: ") as refused:
+                deed(KIND, "a", inputs(ledger=str(path)))
+            assert refused.value.code == "FAILED_PRECONDITION"
+
+
 def test_a_ledger_that_stays_locked_ends_with_one_clear_message(
     plugin: Driver, ledger: Path, inputs: Inputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -165,6 +165,7 @@ def test_a_good_licence_verifies(public: str, capsys: pytest.CaptureFixture[str]
         ("byol.licence-not-yet", [], first_second("2026-11-21") - 1),
         ("byol.licence-clock", ["--ledger", "ledger.json"], NOW),
     ],
+    ids=["app", "count", "tenant", "forged", "expired", "not yet", "clock"],
 )
 def test_verify_ends_with_one_and_the_reason(  # noqa: PLR0917
     code: str,

@@ -117,7 +117,7 @@ def test_refuses_what_the_vendor_did_not_issue(text: str, words: str) -> None:
     assert words in forged(text)
 
 
-@pytest.mark.parametrize("public", [public_of(OTHER), "", "AAAA", "not base64", "\x00"])
+@pytest.mark.parametrize("public", [public_of(OTHER), "", "AAAA", "not base64", "\x00"], ids=range(5))
 def test_refuses_by_any_other_key(public: str) -> None:
     forged(TEXT, public)
 

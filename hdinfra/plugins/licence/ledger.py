@@ -17,8 +17,10 @@ class LedgerFile:
     """One customer's ledger. A file that is not there is an empty one; all that goes wrong is a PluginError."""
 
     def __init__(self, path: str) -> None:
-        # A link is followed once, or writing whole would put a file in its place.
-        self.path = Path(path).expanduser().resolve()
+        self.path = Path(path)
+        with self._clear_errors():
+            # A link is followed, or writing whole would put a file in its place.
+            self.path = self.path.resolve()
 
     def exists(self) -> bool:
         """Whether there is one at all."""
@@ -66,9 +68,9 @@ class LedgerFile:
                 f"fix: bring back a copy of it; without one, `mv '{self.path}' '{self.path}.damaged'` and then "
                 "`pulumi up --refresh`, which takes this stack's seats anew"
             ) from None
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # RuntimeError: pathlib's word for links in a circle
             raise PluginError(
-                f"The ledger `{self.path}` cannot be used: {error.strerror}.\n"
+                f"The ledger `{self.path}` cannot be used: {error}.\n"
                 "fix: name a file in a folder that exists and that you may write to"
             ) from error
 
