@@ -1,4 +1,8 @@
-"""A Machine that belongs to no Zone: nobody calls it, it calls nobody, and its policy comes with it."""
+"""A Machine that belongs to no Zone: nobody calls it, it calls nobody, and its policy comes with it.
+
+hdsync would idle there, report a missing control plane as a problem, and hold the code that speaks to one. So such a
+Machine has hdctl alone; what it cannot do is what needs a daemon: `hdctl rollback`, and its use by others than root.
+"""
 
 from dataclasses import replace
 

@@ -116,6 +116,7 @@ def _lay(files: Mapping[str, bytes], folder: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
         file.chmod(0o755 if path.endswith(".sh") else 0o644)
+        os.utime(file, (0, 0))  # an ISO image holds its files' dates
 
 
 def _iso_maker() -> Maker:

@@ -4,7 +4,7 @@
 # called, and these only for packages that are missing.
 set -eu
 umask 022
-export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 refuse() {
     printf 'install.sh: %s Nothing was changed.\n  fix: %s\n' "$1" "$2" >&2
