@@ -187,6 +187,24 @@ def test_packages_that_cannot_be_had_change_nothing(engine: Engine, tmp_path: Pa
         made.remove(force=True)
 
 
+def test_what_stops_it_midway_is_said_and_the_next_run_finishes(engine: Engine, tmp_path: Path) -> None:
+    made = booted_container(engine, MACHINE.packages)
+    try:
+        taken = Debian(made, MACHINE)
+        lay(taken, bundle(tmp_path))
+        taken.run("systemctl", "stop", "nginx")
+        taken.run("systemd-run", "--unit=other", "python3", "-m", "http.server", "80", "--bind", "0.0.0.0")
+        eventually(lambda: asked(taken, "/", "any.test") == "200")
+        code, said = taken.run(f"{HOME}/install.sh")
+        assert (code, "It stopped midway" in said, "nginx" in said) == (1, True, True), said
+        taken.run("systemctl", "stop", "other")
+        code, said = taken.run(f"{HOME}/install.sh")
+        assert code == 0, said
+        assert status(taken)["digest"] == digest(PLAN.policy)
+    finally:
+        made.remove(force=True)
+
+
 def test_it_serves_what_the_spec_names(installed: Debian) -> None:
     told = status(installed)
     assert (told["app"], told["serving"], told["digest"], told["problems"]) == ("waf", True, digest(PLAN.policy), [])

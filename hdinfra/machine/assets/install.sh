@@ -51,7 +51,11 @@ if [ -z "$again" ]; then
 fi
 tar --extract --file files.tar --directory / --preserve-permissions --no-overwrite-dir
 install -m 0644 policy.json /etc/hdinfra/first-policy.json
-/usr/lib/hdinfra/boot.sh
+/usr/lib/hdinfra/boot.sh || {
+    journalctl --no-pager --quiet --output cat --lines 20 --unit hdinfra-first-policy.service >&2 || true
+    printf 'install.sh: It stopped midway.\n  fix: mend what is said above, then run it again\n' >&2
+    exit 1
+}
 hdctl apply policy.json
 [ -z "$again" ] || hdctl reload
 hdctl status
