@@ -13,6 +13,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "byol.licence-forged": "The licence is as the vendor signed it, byte by byte.",
         "byol.licence-not-yet": "The licence's first day has come.",
         "byol.licence-tenant": "The licence was issued to the tenant that the spec names.",
+        "byol.no-zone": "What is deployed as a Zone is the spec of a Zone, not of a BYOL Instance.",
         "byol.not-in-vendor-stack": "A Zone has no BYOL Instance: those are hosted by the customer.",
         "byol.one-way": "A BYOL Instance stands either in a cloud's data centre or on machines that are installed.",
         "cluster.duplicate-data-centre": "Two Clusters of a Zone are never in the same data centre of one provider.",

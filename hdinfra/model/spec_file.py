@@ -5,14 +5,26 @@ from typing import Any
 
 from hdinfra.model.byol import ByolSpec
 from hdinfra.model.names import Spec
+from hdinfra.model.refusal import Refusal, RefusedError
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.model.typed import refusals_of, validated
 from hdinfra.model.yaml_text import read_mapping, read_text
 
+_NO_ZONE = Refusal(
+    "byol",
+    "byol.no-zone",
+    "This spec describes a BYOL Instance; the verbs of a Zone would find none of what they look for.",
+    "deploy it with `pulumi up`, or write bundles with `hdinfra byol bundle`",
+)
+
 
 def parse_spec(text: str, source: str = "the spec") -> ZoneSpec:
-    """The spec in that YAML text. Raises RefusedError with every `spec.*` refusal; `source` names it in messages."""
-    return validated(ZoneSpec, read_mapping(text, source))
+    """The Zone in that YAML text. Raises RefusedError with every `spec.*` refusal, or `byol.no-zone`; `source` names it
+    in messages."""
+    mapping = read_mapping(text, source)
+    if "byol" in mapping and "zone" not in mapping:
+        raise RefusedError([_NO_ZONE])
+    return validated(ZoneSpec, mapping)
 
 
 def load_spec(path: Path | str) -> ZoneSpec:

@@ -209,6 +209,7 @@ CASES = [
         "ceilings": {"lowest_mode": "MITIGATION"}}))),
     own("spec.type", "edges", byol.installed(setting("edges", []))),
     own("spec.unknown-key", "tennant", byol.installed(setting("tennant", "acme"))),
+    text("byol.no-zone", "byol", "byol: web\ntenant: acme\n"),
     text("spec.yaml", "zone.yaml", "zone: a\nzone: b\n"),
     text("spec.yaml", "zone.yaml", "a: &x [1]\nb: *x\n"),
     text("spec.yaml", "zone.yaml", "a: !!python/object:os.system x\n"),
