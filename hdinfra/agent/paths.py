@@ -4,6 +4,7 @@ BASE = "/etc/hdinfra"
 POLICY = f"{BASE}/policy"  # wholly owned by the Applier: what no document asks for is removed
 IDENTITY = f"{BASE}/identity.json"
 FIRST_BOOT = f"{BASE}/first-boot.json"
+UNMANAGED = f"{BASE}/unmanaged"  # there where no control plane ever comes: hdctl alone, without hdsync
 STATE = "/var/lib/hdinfra"
 DOCUMENT = f"{STATE}/policy.json"
 APPLYING = f"{STATE}/applying"  # there while an apply is under way; left behind, the next one reloads everything

@@ -50,7 +50,8 @@ def declaration(
         wan=wan,
         clusters=clusters,
         instances=tuple(
-            _instance(instance, by_instance[instance.name]) for instance in sorted(spec.instances, key=lambda i: i.name)
+            instance_plan(instance, by_instance[instance.name])
+            for instance in sorted(spec.instances, key=lambda i: i.name)
         ),
         edge=EdgePlan(edge) if spec.edge else None,
         lab=LabPlan(tuple(machine for _, machine in machines if machine.role == "lab-origin")),
@@ -120,7 +121,8 @@ def _machine(seat: Seat, number: int, cluster: Prefixes | None, wan: Prefixes | 
     )
 
 
-def _instance(instance: InstanceSpec, machines: Sequence[MachinePlan]) -> InstancePlan:
+def instance_plan(instance: InstanceSpec, machines: Sequence[MachinePlan]) -> InstancePlan:
+    """An Instance with these Machines; sites by host, whatever order the spec has them in."""
     sites = [_site(site, tenant.name) for tenant in instance.tenants for site in tenant.sites]
     return InstancePlan(
         name=instance.name,

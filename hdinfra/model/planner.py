@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from hdinfra.model.checks.byol import check_no_byol
 from hdinfra.model.checks.clusters import check_clusters
 from hdinfra.model.checks.control import check_control
 from hdinfra.model.checks.edge import check_edge
@@ -68,6 +69,7 @@ def check_spec(spec: ZoneSpec, catalogue: Catalogue) -> list[Refusal]:
         *check_edge(spec, catalogue),
         *check_instances(spec),
         *check_control(spec),
+        *check_no_byol(spec),
     ]
 
 

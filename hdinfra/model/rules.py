@@ -5,6 +5,17 @@ from types import MappingProxyType
 
 RULES: Mapping[str, str] = MappingProxyType(
     {
+        "byol.last-port": "Every Machine of a published BYOL Instance has a port, up to 65,535.",
+        "byol.licence-app": "The licence names the Instance's App.",
+        "byol.licence-clock": "This computer's clock is not behind the licence's own date of issue.",
+        "byol.licence-count": "The licence is for as many machines as the Instance has.",
+        "byol.licence-expired": "The licence has not run out.",
+        "byol.licence-forged": "The licence is as the vendor signed it, byte by byte.",
+        "byol.licence-not-yet": "The licence's first day has come.",
+        "byol.licence-tenant": "The licence was issued to the tenant that the spec names.",
+        "byol.no-zone": "What is deployed as a Zone is the spec of a Zone, not of a BYOL Instance.",
+        "byol.not-in-vendor-stack": "A Zone has no BYOL Instance: those are hosted by the customer.",
+        "byol.one-way": "A BYOL Instance stands either in a cloud's data centre or on machines that are installed.",
         "cluster.duplicate-data-centre": "Two Clusters of a Zone are never in the same data centre of one provider.",
         "cluster.duplicate-name": (
             "Clusters, edge places and lab machines have names of their own, no name of a Cluster or place starts "

@@ -110,7 +110,9 @@ class InstanceSpec(Spec):
 
     name: Name
     app: App = App.WAF
-    tenancy: Literal["shared"] = "shared"
+    tenancy: Literal["shared", "byol"] = Field(
+        default="shared", description="`byol` is refused here: it is a spec of its own (`byol: NAME`)"
+    )
     capacity: Annotated[int, Field(strict=True, ge=1, le=200)] = 1
     clusters: tuple[Name, ...] | None = Field(default=None, description="Left out, the planner chooses")
     machines_per_cluster: Annotated[int, Field(strict=True, ge=1, le=200)] | None = Field(

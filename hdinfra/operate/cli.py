@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hdinfra.model.refusal import RefusedError
+from hdinfra.operate.cli_byol import byol
 from hdinfra.operate.cli_drill import drills
 from hdinfra.operate.cli_frame import AsJson, Directory, Stack, give, progress, summary
 from hdinfra.operate.cli_licence import licences
@@ -25,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Zones over many clouds and your own racks: decide, bring up, look, drill, take down.",
 )
+app.add_typer(byol, name="byol")
 app.add_typer(drills, name="drill")
 app.add_typer(licences, name="licence")
 app.add_typer(policies, name="policy")

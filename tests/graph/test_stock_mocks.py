@@ -14,6 +14,7 @@ from hdinfra.components.lab import LabOrigins
 from hdinfra.components.place import Place, PlaceArgs
 from hdinfra.model.plan import ZonePlan
 from tests.graph.specs import plan_of
+from tests.model import byol_specs as byol
 
 SCOPE = Scope(project="project", stack="stack", namespace="ns", zone="local")
 
@@ -115,6 +116,12 @@ def test_proxy_edge(run: Run) -> None:
         hd.ProxyEdge("edge", hd.ProxyEdgeArgs(zone=zone, plan=plan.edge, instances=[web(zone, plan)]))
 
     assert {"edge", "east-edge", "west-edge", "edge-policy"} <= run(program)
+
+
+def test_byol_instance(run: Run) -> None:
+    args = hd.ByolInstanceArgs(plan=byol.plan_of(byol.on_cloud()), licence=byol.licence())
+    names = run(lambda: hd.ByolInstance("web", args))
+    assert {"web", "web-network", "web-waf-image", "web-1", "web-1-seat", "web-2", "web-2-seat"} <= names
 
 
 def test_declare_is_the_same_as_the_components_by_hand(run: Run) -> None:

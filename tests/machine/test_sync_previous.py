@@ -3,7 +3,6 @@
 import json
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,12 +12,8 @@ from hdinfra.agent.paths import CODE, CODE_LEFT, CODE_PREVIOUS, FIRST_BOOT, IDEN
 from hdinfra.machine.bundle import bundle_of
 from hdinfra.machine.cloud_init import all_files
 from hdinfra.machine.roles import machine_of
-from hdinfra.plugins.kind import Call
-from hdinfra.plugins.local import container
-from hdinfra.plugins.local.builder import ensure_image
 from hdinfra.plugins.local.engine import Engine
-from hdinfra.plugins.local.limits import ulimits
-from tests.machine.debian import LABEL, Debian, planned
+from tests.machine.debian import Debian, booted_container, planned
 from tests.machine.sync_stack import ME, ZONE, Stack, eventually
 
 WORKS, CRASHES, OLD = (f"code-{letter * 16}" for letter in "abc")
@@ -30,25 +25,8 @@ HOME = os.path.dirname(CODE)  # noqa: PTH120 - a path of the machine, not of thi
 def booted(engine: Engine) -> Iterator[Debian]:
     """A WAF machine whose systemd runs, with its base files."""
     machine = machine_of(ZONE, planned("waf", ME))
-    prepared = {} if engine.facts.podman else container._docker_for_systemd(engine)
-    place = Debian(
-        engine.client.containers.run(
-            ensure_image(engine, machine.packages, Call()),
-            ["/sbin/init"],
-            name=f"hdtest-machine-{uuid.uuid4().hex[:12]}",
-            labels={LABEL: str(os.getpid())},
-            cap_add=["NET_ADMIN", "SYS_ADMIN"],
-            network_mode="none",
-            environment=container._environment(engine),
-            volumes=prepared.pop("binds", []),
-            ulimits=ulimits(engine.url),
-            detach=True,
-            **prepared,
-        ),
-        machine,
-    )
+    place = Debian(booted_container(engine, machine.packages), machine)
     try:
-        eventually(lambda: place.run("systemctl", "is-system-running")[1].strip() in ("running", "degraded"), 60)
         for mode in (0o644, 0o755):
             place.put({file.path: file.content for file in all_files(machine) if file.mode == mode}, mode)
         place.put({FIRST_BOOT: first_boot(), IDENTITY: json.dumps({"name": ME, "zone": ZONE, "role": "waf"})})

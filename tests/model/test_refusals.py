@@ -13,6 +13,7 @@ from hdinfra.model.rules import RULES, rules_markdown
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.model.spec_file import load_spec, parse_spec
 from hdinfra.model.typed import validated
+from tests.model import byol_specs as byol
 from tests.model.legal import Change, Data, legal, setting
 from tests.strategies import WIDE, wide_catalogue
 
@@ -33,6 +34,11 @@ def case(rule: str, path: str, *changes: Change, held: Held | None = None) -> Re
     """A legal spec with these changes, planned."""
     catalogue = wide_catalogue(machines_per_cluster=150)
     return RefusalCase(rule, path, lambda: plan_zone(validated(ZoneSpec, legal(*changes)), held or Held(), catalogue))
+
+
+def own(rule: str, path: str, data: Data, licence: str | None = None, now: float = byol.NOW) -> RefusalCase:
+    """A BYOL spec under that licence."""
+    return RefusalCase(rule, path, lambda: byol.plan_of(data, licence, now))
 
 
 def text(rule: str, path: str, yaml: str) -> RefusalCase:
@@ -58,6 +64,7 @@ def full(data: Data) -> None:
 SITE = "instances.0.tenants.0.sites.0"
 SITE_PATH = "instances[0].tenants[0].sites[0]"
 ORIGIN = "instances[0].tenants[0].sites[0].origins[0]"
+OWN = "sites.0.origins.0"
 CASES = [
     case("zone.area", "area", setting("area", "atlantis")),
     case("zone.area", "clusters[1].region", setting("clusters.1.region", "far")),
@@ -177,6 +184,32 @@ CASES = [
     case("spec.missing", "clusters[0].provider", setting("clusters.0", {"name": "one", "region": "r01"})),
     case("spec.type", "clusters[1].name", setting("clusters.1.name", "Two")),
     case("spec.unknown-key", "clusters[1].colour", setting("clusters.1.colour", "red")),
+    case("byol.not-in-vendor-stack", "instances[1].tenancy", setting("instances.1.tenancy", "byol")),
+    own("byol.one-way", "provider", byol.installed(without("install"))),
+    own("byol.one-way", "region", byol.on_cloud(without("region"))),
+    own("byol.one-way", "install", byol.on_cloud(setting("install", True))),
+    own("byol.last-port", "publish.port", byol.on_cloud(setting("publish.port", 65_535))),
+    own("byol.licence-app", "app", byol.installed(), byol.licence(apps=("load-balancer",))),
+    own("byol.licence-clock", "licence", byol.installed(), byol.licence(issued=int(byol.NOW) + 86_401)),
+    own("byol.licence-count", "machines", byol.installed(setting("machines", 5))),
+    own("byol.licence-expired", "licence", byol.installed(), now=byol.YEAR_ENDS),
+    own("byol.licence-forged", "licence", byol.installed(), byol.licence().replace("acme-1", "acme-2")),
+    own("byol.licence-forged", "licence", byol.installed(setting("vendor_key", f"{'A' * 43}="))),
+    own("byol.licence-forged", "licence", byol.installed(), ""),
+    own("byol.licence-not-yet", "licence", byol.installed(), now=byol.YEAR_BEGINS - 1),
+    own("byol.licence-tenant", "tenant", byol.installed(), byol.licence(tenant="globex")),
+    own("zone.region-unknown", "region", byol.on_cloud(setting("region", "r99"))),
+    own("network.size", "ipv4", byol.on_cloud(setting("ipv4", "10.99.0.0/25"))),
+    own("network.reserved", "ipv6", byol.on_cloud(setting("ipv6", "ff02::/64"))),
+    own("instance.size", "memory_mib", byol.on_cloud(setting("memory_mib", 9000))),
+    own("site.duplicate-host", "sites[1].host", byol.installed(setting("sites", [byol.SITE, byol.SITE]))),
+    own("site.origin-address", "sites[0].origins[0].address", byol.installed(setting(OWN, {"address": "::1"}))),
+    own("site.origin-unknown", "sites[0].origins[0].lab", byol.installed(setting(OWN, {"lab": "web"}))),
+    own("site.ceiling", "sites[0].mode", byol.installed(setting("sites.0", {**byol.SITE, "mode": "RECORD",
+        "ceilings": {"lowest_mode": "MITIGATION"}}))),
+    own("spec.type", "edges", byol.installed(setting("edges", []))),
+    own("spec.unknown-key", "tennant", byol.installed(setting("tennant", "acme"))),
+    text("byol.no-zone", "byol", "byol: web\ntenant: acme\n"),
     text("spec.yaml", "zone.yaml", "zone: a\nzone: b\n"),
     text("spec.yaml", "zone.yaml", "a: &x [1]\nb: *x\n"),
     text("spec.yaml", "zone.yaml", "a: !!python/object:os.system x\n"),

@@ -97,7 +97,8 @@ def _ceilings(site: SiteSpec, path: str) -> Iterator[Refusal]:
 class _Origins:
     def __init__(self, spec: ZoneSpec) -> None:
         self._lab = sorted(origin.name for origin in spec.lab.origins)
-        self._pool = pool(spec)
+        own = pool(spec)
+        self._own = (own.ipv4, own.ipv6) if spec.clusters else ()
 
     def check(self, site: SiteSpec, path: str) -> Iterator[Refusal]:
         for index, origin in enumerate(site.origins):
@@ -128,6 +129,6 @@ class _Origins:
             "a multicast address": address.is_multicast,
             "a link-local address, where providers keep machines' secrets": address.is_link_local,
             "a reserved address": isinstance(address, IPv4Address) and (address.is_reserved or int(address) < 2**24),
-            "inside the Zone's own network": address in self._pool.ipv4 or address in self._pool.ipv6,
+            "inside the Zone's own network": any(address in network for network in self._own),
         }
         return next((kind for kind, applies in kinds.items() if applies), None)
