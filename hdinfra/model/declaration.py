@@ -147,6 +147,11 @@ def _site(site: SiteSpec, tenant: str) -> SitePlan:
         lowest_mode=site.ceilings.lowest_mode,
         highest_paranoia=site.ceilings.highest_paranoia,
         most_exclusions=site.ceilings.exclusions,
+        profile=site.profile,
+        excluded_paths=tuple(sorted({path.rstrip("/") for path in site.excluded_paths})),
+        excluded_networks=tuple(sorted(set(site.excluded_networks), key=lambda n: (n.version, n))),
+        rate=site.rate,
+        cache=site.cache,
     )
 
 

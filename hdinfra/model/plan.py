@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from hdinfra.model.held import Held
-from hdinfra.model.spec import App, Mode, Provider
+from hdinfra.model.spec import App, CacheSpec, Mode, Profile, Provider, RateSpec
 
 
 class Addresses(NamedTuple):
@@ -99,6 +99,11 @@ class SitePlan:
     lowest_mode: Mode = Mode.BYPASS
     highest_paranoia: int = 4
     most_exclusions: int = 16
+    profile: Profile = Profile.COMPLETE
+    excluded_paths: tuple[str, ...] = ()
+    excluded_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    rate: RateSpec | None = None
+    cache: CacheSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,9 @@ RULES: Mapping[str, str] = MappingProxyType(
             "reserved, nor inside the Zone's own network."
         ),
         "site.origin-unknown": "An origin is either an address or the name of a lab machine that exists.",
+        "site.profile-protects": (
+            "A site that shall refuse attacks, or may not be set to pass them, has a profile with rules."
+        ),
         "spec.file": "The spec can be read, is UTF-8 and has 1 MiB at most.",
         "spec.missing": "Every key that has no default is given.",
         "spec.type": "Every value has the type and range of its key.",

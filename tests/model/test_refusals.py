@@ -119,6 +119,29 @@ CASES = [
         setting(f"{SITE}.exclusions", [942100]),
         setting(f"{SITE}.ceilings", {"exclusions": 0}),
     ),
+    case(
+        "site.profile-protects",
+        f"{SITE_PATH}.profile",
+        setting(f"{SITE}.profile", "none"),
+        setting(f"{SITE}.mode", "MITIGATION"),
+    ),
+    case(
+        "site.profile-protects",
+        f"{SITE_PATH}.profile",
+        setting(f"{SITE}.profile", "none"),
+        setting(f"{SITE}.ceilings", {"lowest_mode": "RECORD"}),
+    ),
+    *(
+        case("spec.type", f"{SITE_PATH}.{name}", setting(f"{SITE}.{path}", value))
+        for name, path, value in (
+            *(("excluded_paths[0]", "excluded_paths", [path]) for path in ("/", "/a/../b", "/a//b", "a")),
+            *(("excluded_networks[0]", "excluded_networks", [net]) for net in ("0.0.0.0/7", "::/31", "192.0.2.1/24")),
+            ("rate.per_second", "rate", {"per_second": 0}),
+            ("rate.burst", "rate", {"per_second": 1, "burst": 10_001}),
+            ("cache.size_mib", "cache", {"size_mib": 1_025}),
+            ("profile", "profile", "wordpress"),
+        )
+    ),
     case("instance.cluster-unknown", "instances[1].clusters[1]", setting("instances.1.clusters", ["one", "tow"])),
     case(
         "instance.name-length",
