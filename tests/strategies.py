@@ -117,14 +117,14 @@ def _sites(draw: st.DrawFn, host: str, lab: list[str]) -> tuple[SiteSpec, ...]:
 def instances(draw: st.DrawFn, name: str, among: tuple[int, ...], lab: list[str]) -> InstanceSpec:
     """An Instance whose Clusters are chosen by the user, or left to the planner."""
     chosen = draw(st.none() | cluster_numbers(among))
+    tenants = draw(st.integers(0, 3))
     return InstanceSpec(
         name=name,
+        tenancy="dedicated" if tenants == 1 and draw(st.booleans()) else "shared",
         capacity=draw(st.integers(1, 12)),
         clusters=None if chosen is None else tuple(f"c{number:02}" for number in chosen),
         memory_mib=draw(st.sampled_from([128, 300, 512, 3000])),
-        tenants=tuple(
-            TenantSpec(name=f"t{i}", sites=_sites(draw, f"t{i}.{name}", lab)) for i in range(draw(st.integers(0, 3)))
-        ),
+        tenants=tuple(TenantSpec(name=f"t{i}", sites=_sites(draw, f"t{i}.{name}", lab)) for i in range(tenants)),
     )
 
 

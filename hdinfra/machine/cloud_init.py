@@ -95,7 +95,9 @@ def _quiet_boot(units: Iterable[Unit]) -> dict[str, object]:
 
 
 def _identity(identity: Identity) -> File:
-    return File(IDENTITY_PATH, json.dumps(asdict(identity), sort_keys=True) + "\n")
+    # A machine of many tenants says nothing of them: what it is must not change because dedicated ones came to be.
+    told = {name: value for name, value in asdict(identity).items() if value is not None}
+    return File(IDENTITY_PATH, json.dumps(told, sort_keys=True) + "\n")
 
 
 def _unit_file(unit: Unit) -> File:

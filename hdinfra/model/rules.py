@@ -23,6 +23,8 @@ RULES: Mapping[str, str] = MappingProxyType(
             "and what the provider takes in one Cluster."
         ),
         "instance.name-length": "A Machine's name, `<cluster>-<instance>-<number>`, is a host label of up to 63 bytes.",
+        "instance.owner-kept": ("An Instance that runs stays whose it is: shared, or the same one tenant's alone."),
+        "instance.one-tenant": "A dedicated Instance has exactly one tenant.",
         "instance.size": "The provider has a size of machine with that many vCPU and that much memory.",
         "instance.two-clusters": "An Instance runs in at least two Clusters that take Machines.",
         "instance.two-operators": "An Instance's Clusters belong to at least two operators.",

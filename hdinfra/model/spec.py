@@ -1,7 +1,7 @@
 """What a user writes: one Zone with its Clusters, Instances and edge. YAML and Python give the same models."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from pydantic import Field
 
@@ -59,6 +59,10 @@ class Profile(StrEnum):
     BASIC = "basic"
     STRONG = "strong"
     COMPLETE = "complete"
+
+
+Tenancy = Literal["shared", "dedicated"]
+"""Whose an Instance is: many tenants' at once, or one tenant's alone with all its Machines."""
 
 
 class NetworkSpec(Spec):
@@ -150,7 +154,7 @@ class InstanceSpec(Spec):
 
     name: Name
     app: App = App.WAF
-    tenancy: Literal["shared"] = "shared"
+    tenancy: Tenancy = Field(default="shared", description="`dedicated`: for exactly one tenant")
     capacity: Annotated[int, Field(strict=True, ge=1, le=200)] = 1
     clusters: tuple[Name, ...] | None = Field(default=None, description="Left out, the planner chooses")
     machines_per_cluster: Annotated[int, Field(strict=True, ge=1, le=200)] | None = Field(
@@ -159,6 +163,17 @@ class InstanceSpec(Spec):
     vcpu: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     memory_mib: Annotated[int, Field(strict=True, ge=128, le=262_144)] = 512
     tenants: tuple[TenantSpec, ...] = ()
+
+    @property
+    def owner(self) -> str | None:
+        """The tenant whose alone the Machines are; None where tenants share them."""
+        match self.tenancy:
+            case "shared":
+                return None
+            case "dedicated":
+                return self.tenants[0].name
+            case _:
+                assert_never(self.tenancy)
 
 
 class PublishSpec(Spec):

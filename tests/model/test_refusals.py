@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hdinfra.model.held import Held
+from hdinfra.model.held import Held, HeldInstance
 from hdinfra.model.planner import plan_zone
 from hdinfra.model.refusal import Refusal, RefusedError
 from hdinfra.model.rules import RULES, rules_markdown
@@ -58,6 +58,9 @@ def full(data: Data) -> None:
 SITE = "instances.0.tenants.0.sites.0"
 SITE_PATH = "instances[0].tenants[0].sites[0]"
 ORIGIN = "instances[0].tenants[0].sites[0].origins[0]"
+INITECH = {"name": "initech"}
+SHARED_BEFORE = HeldInstance(clusters=("one", "two"), machines_per_cluster=1, size="local-1g")
+INITECHS_BEFORE = SHARED_BEFORE.model_copy(update={"tenant": "initech"})
 CASES = [
     case("zone.area", "area", setting("area", "atlantis")),
     case("zone.area", "clusters[1].region", setting("clusters.1.region", "far")),
@@ -93,6 +96,20 @@ CASES = [
         "instances[0].clusters",
         setting("clusters.1.region", "r19"),
         setting("instances", [{"name": "spare"}]),
+    ),
+    case("instance.one-tenant", "instances[0].tenants", setting("instances.0.tenancy", "dedicated")),
+    case("instance.one-tenant", "instances[1].tenants", setting("instances.1.tenancy", "dedicated")),
+    *(
+        case("instance.owner-kept", "instances[1].tenancy", *changes, held=Held(instances={"spare": before}))
+        for before, *changes in (
+            (SHARED_BEFORE, setting("instances.1.tenancy", "dedicated"), setting("instances.1.tenants", [INITECH])),
+            (INITECHS_BEFORE, setting("instances.1.tenants", [INITECH])),
+            (
+                INITECHS_BEFORE,
+                setting("instances.1.tenancy", "dedicated"),
+                setting("instances.1.tenants", [{"name": "hooli"}]),
+            ),
+        )
     ),
     case("instance.headroom", "instances[0].machines_per_cluster", setting("instances.0.machines_per_cluster", 1)),
     case("instance.headroom", "instances[1].capacity", setting("instances.1.capacity", 151)),
