@@ -3,14 +3,13 @@
 Nothing here adds a line for a site that asks for nothing beyond its mode and paranoia.
 """
 
+from .caches import cache_folder
 from .fields import Network
 from .nginx import Nginx
 from .policy import WafSite
 from .waf_profiles import NONE, removed_rules
 
 ENGINE = {"RECORD": "DetectionOnly", "MITIGATION": "On"}
-_CACHES = "/var/lib/nginx"
-"""Of all folders that nginx may write to, the one that outlives a restart."""
 _LOOPBACK = ("127.0.0.1", "::1")
 _OFF = "phase:1,pass,nolog,t:none,ctl:ruleEngine=Off"
 _PLAIN_REST = r"(?:/(?!\.{1,2}(?:[/?]|$))[A-Za-z0-9._~-]+)*/?(?:\?|$)"
@@ -46,10 +45,9 @@ def site_zones(nginx: Nginx, site: WafSite, key: str) -> None:
         nginx.put("limit_req_zone", f"${_name('client', key)}", f"zone={key}:1m", f"rate={site.rate.per_second}r/s")
     if site.cache:
         _loopback_map(nginx, key)
-        place = f"{_CACHES}/cache-{key}"
         # The site's share, and never the disk's last 256 MiB; what nobody asked for in an hour goes first.
         limits = (f"max_size={site.cache.size_mib}m", "min_free=256m", "inactive=1h", "use_temp_path=off")
-        nginx.put("proxy_cache_path", place, "levels=1:2", f"keys_zone=cache-{key}:1m", *limits)
+        nginx.put("proxy_cache_path", cache_folder(key), "levels=1:2", f"keys_zone=cache-{key}:1m", *limits)
 
 
 def limit_rate(nginx: Nginx, site: WafSite, key: str) -> None:

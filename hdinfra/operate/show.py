@@ -136,12 +136,13 @@ def show_sites(sites: Sequence[Json], console: Console) -> None:
             site["tenant"],
             site["instance"],
             site["mode"],
+            site["profile"],
             str(site["paranoia"]),
             ", ".join(site["origins"]),
         )
         for site in sites
     ]
-    console.print(table(("site", "tenant", "instance", "mode", "paranoia", "origins"), rows))
+    console.print(table(("site", "tenant", "instance", "mode", "profile", "paranoia", "origins"), rows))
 
 
 def show_report(report: Report, console: Console) -> None:

@@ -163,6 +163,7 @@ def test_people_get_words(command: Run) -> None:
         "tenant",
         "mode",
         "overridden",
+        "profile",
         "paranoia",
         "exclusions",
     ]
