@@ -7,14 +7,19 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 
 from hdinfra.agent import waf
 from hdinfra.agent.caches import drop_caches
-from hdinfra.agent.policy import Cache, Rate, WafPolicy, WafSite
+from hdinfra.agent.policy import Cache, Rate, WafPolicy, WafSite, parse
+from hdinfra.model.policies import waf_policy
+from hdinfra.model.policy import canonical
+from hdinfra.model.spec import ZoneSpec
 from tests.machine.debian import Debian
 from tests.machine.sync_stack import eventually
 from tests.machine.test_rendered import site
 from tests.machine.waf_visitor import Asked, Told, ask, serving
+from tests.strategies import planned, zones
 
 ATTACK = "id=1%27%20OR%20%271%27=%271"
 # The visitor asks from inside, so the loopback plays the edge that says who asks.
@@ -67,6 +72,19 @@ def test_everything_at_once_passes_nginx(place: Debian, one: WafSite) -> None:
     place.policy(waf.render(WafPolicy((one, replace(one, host="b.test")), EDGES)))
     code, words = place.run("nginx", "-t", "-q", "-c", "/etc/hdinfra/nginx.conf")
     assert (code, "warn" in words) == (0, False), words
+
+
+@settings(max_examples=10)  # nginx reads all rules each time
+@given(zones())
+def test_nginx_takes_whatever_a_spec_may_say(debian: Callable[[str], Debian], spec: ZoneSpec) -> None:
+    plan, place = planned(spec), debian("waf")
+    lab = {machine.name.removeprefix("lab-"): machine.public for machine in plan.lab.origins if machine.public}
+    for instance in plan.instances:
+        read = parse(canonical(waf_policy(instance, lab, EDGES)).encode()).policy
+        assert isinstance(read, WafPolicy)
+        place.policy(waf.render(read))
+        code, words = place.run("nginx", "-t", "-q", "-c", "/etc/hdinfra/nginx.conf")
+        assert (code, "warn" in words) == (0, False), words
 
 
 PATHS = {
