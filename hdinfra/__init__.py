@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from hdinfra.components.control import ControlPlane, ControlPlaneArgs
     from hdinfra.components.declare import Declared, control_of, declare, status_of
     from hdinfra.components.edge import ProxyEdge, ProxyEdgeArgs
-    from hdinfra.components.instance import SharedInstance, SharedInstanceArgs
+    from hdinfra.components.instance import (
+        DedicatedInstance,
+        DedicatedInstanceArgs,
+        SharedInstance,
+        SharedInstanceArgs,
+    )
     from hdinfra.components.zone import Zone, ZoneArgs
     from hdinfra.model.refusal import Refusal, RefusedError
     from hdinfra.model.spec_file import load_byol, load_spec
@@ -30,6 +35,8 @@ _HOMES = {
     "ClusterArgs": "hdinfra.components.cluster",
     "ControlPlane": "hdinfra.components.control",
     "ControlPlaneArgs": "hdinfra.components.control",
+    "DedicatedInstance": "hdinfra.components.instance",
+    "DedicatedInstanceArgs": "hdinfra.components.instance",
     "Declared": "hdinfra.components.declare",
     "ProxyEdge": "hdinfra.components.edge",
     "ProxyEdgeArgs": "hdinfra.components.edge",
@@ -58,6 +65,8 @@ __all__ = [
     "ControlPlane",
     "ControlPlaneArgs",
     "Declared",
+    "DedicatedInstance",
+    "DedicatedInstanceArgs",
     "ProxyEdge",
     "ProxyEdgeArgs",
     "Refusal",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from .caches import drop_caches
 from .commands import ApplyError, Run, children, must, pid_in, wait
 from .haproxy import MASTER_SOCKET, ask
 from .paths import BASE, HEALTH_HOST, POLICY
@@ -117,6 +118,7 @@ class NginxService:
         """Stop without sites, start with the first, else swap workers and see the new ones alive."""
         if not _sites(files):
             must(run, "systemctl", "stop", "nginx.service")
+            drop_caches(())
             return
         master = pid_in(Path("/run/nginx.pid"))
         if not master:
@@ -128,6 +130,7 @@ class NginxService:
         if not wait(lambda: bool(children(master) - old), _RELOAD_SECONDS):
             words = run(("journalctl", "-u", "nginx.service", "-n", "5", "-o", "cat", "--no-pager")).words
             raise ApplyError(f"nginx kept its old workers:\n{words}")
+        drop_caches(files)
 
     def serving(self, files: Iterable[str], /) -> bool:
         """Healthy with sites, or ill if that is what it has to say; without, there is nobody on port 80."""

@@ -11,10 +11,10 @@ from .nginx import Nginx
 from .paths import AUDIT_LOGS, ORIGIN_SOCKETS, POLICY
 from .policy import WafPolicy, WafSite
 from .services import FIREWALL, HAPROXY, NGINX, WAF_DRAINED, Service
+from .waf_site import ENGINE, exceptions, inspected, keep_answers, limit_rate, site_zones
 
 SERVICES: tuple[Service, ...] = (FIREWALL, HAPROXY, NGINX)
 DRAINED: Mapping[str, str] = {WAF_DRAINED: ""}
-_ENGINE = {"RECORD": "DetectionOnly", "MITIGATION": "On"}
 
 
 def render(policy: WafPolicy) -> Mapping[str, str]:
@@ -39,7 +39,7 @@ def _tenant(tenant: str, sites: Sequence[WafSite]) -> Mapping[str, str]:
     for site in sites:
         rules = f"{folder}/{file_stem(site.host)}.modsecurity.conf"
         files[f"{folder}/{file_stem(site.host)}.nginx.conf"] = _server(site, rules)
-        if site.mode in _ENGINE:
+        if inspected(site):
             files[rules] = _rules(site)
     return files
 
@@ -68,20 +68,23 @@ def file_stem(host: str) -> str:
 
 
 def _server(site: WafSite, rules: str) -> str:
-    nginx = Nginx()
-    nginx.open("upstream", site_key(site.host))
-    nginx.put("server", f"unix:{ORIGIN_SOCKETS}/{site_key(site.host)}.sock", "max_fails=0")
+    nginx, key = Nginx(), site_key(site.host)
+    site_zones(nginx, site, key)
+    nginx.open("upstream", key)
+    nginx.put("server", f"unix:{ORIGIN_SOCKETS}/{key}.sock", "max_fails=0")
     nginx.close()
     nginx.open("server")
     nginx.put("listen", "0.0.0.0:80")
     nginx.put("listen", "[::]:80")
     nginx.put("server_name", values=[site.host])
-    if site.mode in _ENGINE:
+    if inspected(site):
         nginx.put("modsecurity_rules_file", values=[rules])
     else:
         nginx.put("modsecurity", "off")
+    limit_rate(nginx, site, key)
     nginx.open("location", "/")
-    nginx.put("proxy_pass", f"http://{site_key(site.host)}")
+    nginx.put("proxy_pass", f"http://{key}")
+    keep_answers(nginx, site, key)
     nginx.close()
     nginx.close()
     return nginx.text()
@@ -90,7 +93,7 @@ def _server(site: WafSite, rules: str) -> str:
 def _rules(site: WafSite) -> str:
     """A site's own settings. They stand before the inherited CRS rules, whose defaults yield to what is set."""
     settings = (
-        f"SecRuleEngine {_ENGINE[site.mode]}\n"
+        f"SecRuleEngine {ENGINE[site.mode]}\n"
         "SecAuditEngine RelevantOnly\n"
         'SecAuditLogRelevantStatus "^$"\n'
         "SecAuditLogParts ABFHIJZ\n"
@@ -99,7 +102,7 @@ def _rules(site: WafSite) -> str:
         f"SecAuditLog {AUDIT_LOGS}/{file_stem(site.host)}.audit.json\n"
         f'SecAction "id:890001,phase:1,pass,nolog,t:none,setvar:tx.paranoia_level={site.paranoia}"\n'
     )
-    return settings + "".join(f"SecRuleRemoveById {rule}\n" for rule in sorted(set(site.exclusions)))
+    return settings + exceptions(site)
 
 
 def _origins(sites: Sequence[WafSite]) -> str:

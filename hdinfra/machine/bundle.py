@@ -13,6 +13,7 @@ from pathlib import Path
 
 _OF_ONE_ROLE = {
     "waf": "waf",
+    "waf_site": "waf",
     "load_balancer": "load-balancer",
     "lab_origin": "lab-origin",
     "lab_server": "lab-origin",

@@ -84,7 +84,9 @@ def all_files(machine: Machine) -> tuple[File, ...]:
 
 def identity_file(identity: Identity) -> File:
     """The one file in which Machines of a role differ."""
-    return File(IDENTITY_PATH, json.dumps(asdict(identity), sort_keys=True) + "\n")
+    # A machine of many tenants says nothing of them: what it is must not change because dedicated ones came to be.
+    told = {name: value for name, value in asdict(identity).items() if value is not None}
+    return File(IDENTITY_PATH, json.dumps(told, sort_keys=True) + "\n")
 
 
 def _users(users: Iterable[User]) -> Iterable[str]:

@@ -34,6 +34,8 @@ RULES: Mapping[str, str] = MappingProxyType(
             "and what the provider takes in one Cluster."
         ),
         "instance.name-length": "A Machine's name, `<cluster>-<instance>-<number>`, is a host label of up to 63 bytes.",
+        "instance.owner-kept": ("An Instance that runs stays whose it is: shared, or the same one tenant's alone."),
+        "instance.one-tenant": "A dedicated Instance has exactly one tenant.",
         "instance.size": "The provider has a size of machine with that many vCPU and that much memory.",
         "instance.two-clusters": "An Instance runs in at least two Clusters that take Machines.",
         "instance.two-operators": "An Instance's Clusters belong to at least two operators.",
@@ -50,6 +52,9 @@ RULES: Mapping[str, str] = MappingProxyType(
             "reserved, nor inside the Zone's own network."
         ),
         "site.origin-unknown": "An origin is either an address or the name of a lab machine that exists.",
+        "site.profile-protects": (
+            "A site that shall refuse attacks, or may not be set to pass them, has a profile with rules."
+        ),
         "spec.file": "The spec can be read, is UTF-8 and has 1 MiB at most.",
         "spec.missing": "Every key that has no default is given.",
         "spec.type": "Every value has the type and range of its key.",

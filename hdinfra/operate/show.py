@@ -70,6 +70,10 @@ def plan_json(decision: Decision) -> Json:
             }
             for cluster in plan.clusters
         ],
+        "instances": [
+            {"name": one.name, "tenancy": one.tenancy, "tenants": list(one.tenants), "machines": len(one.machines)}
+            for one in plan.instances
+        ],
         "machines": [_machine_json(machine) for machine in plan.machines],
         "sites": [
             {"host": site.host, "tenant": site.tenant, "instance": instance.name, "mode": str(site.mode)}
@@ -90,6 +94,8 @@ def show_plan(decision: Decision, console: Console) -> None:
     plan = decision.plan
     console.print(f"zone [bold]{escape(plan.zone)}[/bold] in area {escape(plan.area)}, held serial {plan.held.serial}")
     console.print(table(("cluster", "provider", "region", "operator", "ipv4", "ipv6"), _cluster_rows(plan)))
+    instances = [(one.name, one.tenancy, ", ".join(one.tenants), str(len(one.machines))) for one in plan.instances]
+    console.print(table(("instance", "tenancy", "tenants", "machines"), instances))
     machines = [_machine_json(machine) for machine in plan.machines]
     console.print(table(("machine", "role", "size", "private", "public", "published"), map(_machine_row, machines)))
     console.print(table(("role", "provider", "user data", "limit"), _user_data_rows(plan)))
@@ -111,6 +117,9 @@ def show_status(status: Json, not_well: Sequence[str], console: Console) -> None
     console.print(table(("cluster", "operator", "machine", "role", "health", "policy", "remarks"), rows))
     for url in status["edge"]["urls"]:
         console.print(f"edge {escape(url)}")
+    for one in status["instances"]:
+        tenants = ", ".join(map(escape, one["tenants"])) or "nobody yet"
+        console.print(f"instance {escape(one['name'])}, {one['tenancy']}: {tenants}")
     for site in status["sites"]:
         console.print(f"site {escape(site['host'])} of {escape(site['tenant'])}, {site['mode']}")
     for alarm in status["alarms"]:
@@ -127,12 +136,13 @@ def show_sites(sites: Sequence[Json], console: Console) -> None:
             site["tenant"],
             site["instance"],
             site["mode"],
+            site["profile"],
             str(site["paranoia"]),
             ", ".join(site["origins"]),
         )
         for site in sites
     ]
-    console.print(table(("site", "tenant", "instance", "mode", "paranoia", "origins"), rows))
+    console.print(table(("site", "tenant", "instance", "mode", "profile", "paranoia", "origins"), rows))
 
 
 def show_report(report: Report, console: Console) -> None:

@@ -13,7 +13,7 @@ from hdinfra.components.control import ControlPlane
 from hdinfra.components.lab import LabOrigins
 from hdinfra.components.place import Place, PlaceArgs
 from hdinfra.model.plan import ZonePlan
-from tests.graph.specs import plan_of
+from tests.graph.specs import DEDICATED, plan_of
 from tests.model import byol_specs as byol
 
 SCOPE = Scope(project="project", stack="stack", namespace="ns", zone="local")
@@ -106,6 +106,17 @@ def test_shared_instance(run: Run) -> None:
     plan = plan_of()
     names = run(lambda: web(hd.Zone("local", hd.ZoneArgs(plan=plan)), plan))
     assert {"web", "a-web-1", "b-web-1", "instance-web-policy"} <= names
+
+
+def test_dedicated_instance(run: Run) -> None:
+    plan = plan_of(DEDICATED)
+
+    def program() -> None:
+        zone = hd.Zone("local", hd.ZoneArgs(plan=plan))
+        vault = hd.DedicatedInstance("vault", hd.DedicatedInstanceArgs(zone=zone, plan=plan.instance("vault")))
+        assert vault.tenant == "initech"
+
+    assert {"vault", "a-vault-1", "b-vault-1", "instance-vault-policy"} <= run(program)
 
 
 def test_proxy_edge(run: Run) -> None:

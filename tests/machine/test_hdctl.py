@@ -194,6 +194,7 @@ def test_people_get_words(command: Run) -> None:
         "tenant",
         "mode",
         "overridden",
+        "profile",
         "paranoia",
         "exclusions",
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hdinfra.model.held import Held
+from hdinfra.model.held import Held, HeldInstance
 from hdinfra.model.planner import plan_zone
 from hdinfra.model.refusal import Refusal, RefusedError
 from hdinfra.model.rules import RULES, rules_markdown
@@ -65,6 +65,9 @@ SITE = "instances.0.tenants.0.sites.0"
 SITE_PATH = "instances[0].tenants[0].sites[0]"
 ORIGIN = "instances[0].tenants[0].sites[0].origins[0]"
 OWN = "sites.0.origins.0"
+INITECH = {"name": "initech"}
+SHARED_BEFORE = HeldInstance(clusters=("one", "two"), machines_per_cluster=1, size="local-1g")
+INITECHS_BEFORE = SHARED_BEFORE.model_copy(update={"tenant": "initech"})
 CASES = [
     case("zone.area", "area", setting("area", "atlantis")),
     case("zone.area", "clusters[1].region", setting("clusters.1.region", "far")),
@@ -101,6 +104,20 @@ CASES = [
         setting("clusters.1.region", "r19"),
         setting("instances", [{"name": "spare"}]),
     ),
+    case("instance.one-tenant", "instances[0].tenants", setting("instances.0.tenancy", "dedicated")),
+    case("instance.one-tenant", "instances[1].tenants", setting("instances.1.tenancy", "dedicated")),
+    *(
+        case("instance.owner-kept", "instances[1].tenancy", *changes, held=Held(instances={"spare": before}))
+        for before, *changes in (
+            (SHARED_BEFORE, setting("instances.1.tenancy", "dedicated"), setting("instances.1.tenants", [INITECH])),
+            (INITECHS_BEFORE, setting("instances.1.tenants", [INITECH])),
+            (
+                INITECHS_BEFORE,
+                setting("instances.1.tenancy", "dedicated"),
+                setting("instances.1.tenants", [{"name": "hooli"}]),
+            ),
+        )
+    ),
     case("instance.headroom", "instances[0].machines_per_cluster", setting("instances.0.machines_per_cluster", 1)),
     case("instance.headroom", "instances[1].capacity", setting("instances.1.capacity", 151)),
     case("instance.size", "instances[1].memory_mib", setting("instances.1.memory_mib", 9000)),
@@ -125,6 +142,29 @@ CASES = [
         f"{SITE_PATH}.exclusions",
         setting(f"{SITE}.exclusions", [942100]),
         setting(f"{SITE}.ceilings", {"exclusions": 0}),
+    ),
+    case(
+        "site.profile-protects",
+        f"{SITE_PATH}.profile",
+        setting(f"{SITE}.profile", "none"),
+        setting(f"{SITE}.mode", "MITIGATION"),
+    ),
+    case(
+        "site.profile-protects",
+        f"{SITE_PATH}.profile",
+        setting(f"{SITE}.profile", "none"),
+        setting(f"{SITE}.ceilings", {"lowest_mode": "RECORD"}),
+    ),
+    *(
+        case("spec.type", f"{SITE_PATH}.{name}", setting(f"{SITE}.{path}", value))
+        for name, path, value in (
+            *(("excluded_paths[0]", "excluded_paths", [path]) for path in ("/", "/a/../b", "/a//b", "a")),
+            *(("excluded_networks[0]", "excluded_networks", [net]) for net in ("0.0.0.0/7", "::/31", "192.0.2.1/24")),
+            ("rate.per_second", "rate", {"per_second": 0}),
+            ("rate.burst", "rate", {"per_second": 1, "burst": 10_001}),
+            ("cache.size_mib", "cache", {"size_mib": 1_025}),
+            ("profile", "profile", "wordpress"),
+        )
     ),
     case("instance.cluster-unknown", "instances[1].clusters[1]", setting("instances.1.clusters", ["one", "tow"])),
     case(

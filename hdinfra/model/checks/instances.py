@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from hdinfra.model.addressing import pool
 from hdinfra.model.names import IPAddress, IPv4Address, IPv6Address
 from hdinfra.model.refusal import Refusal
-from hdinfra.model.spec import InstanceSpec, Mode, OriginSpec, SiteSpec, ZoneSpec
+from hdinfra.model.spec import InstanceSpec, Mode, OriginSpec, Profile, SiteSpec, ZoneSpec
 
 CONTROL = "control"
 """As an Instance would be called, so are the API machines: `<cluster>-control-1`."""
@@ -65,6 +65,7 @@ def _sites(spec: ZoneSpec) -> Iterator[Refusal]:
                 yield from _host(site, path, holders, f"`{tenant.name}` of `{instance.name}`")
                 yield from origins.check(site, path)
                 yield from _ceilings(site, path)
+                yield from _profile(site, path)
 
 
 def _host(site: SiteSpec, path: str, holders: dict[str, str], holder: str) -> Iterator[Refusal]:
@@ -92,6 +93,15 @@ def _ceilings(site: SiteSpec, path: str) -> Iterator[Refusal]:
             message = f"`{site.host}` has `{name}` {found}, beyond its own ceiling `{limits[name]}` {limit}."
             fix = f"write `ceilings: {{{limits[name]}: {found}}}`, or bring `{name}` within {limit}"
             yield Refusal(f"{path}.{name}", "site.ceiling", message, fix)
+
+
+def _profile(site: SiteSpec, path: str) -> Iterator[Refusal]:
+    asked = [f"mode: {site.mode}"] if site.mode is Mode.MITIGATION else []
+    asked += [f"lowest_mode: {site.ceilings.lowest_mode}"] if site.ceilings.lowest_mode is not Mode.BYPASS else []
+    if site.profile is Profile.NONE and asked:
+        message = f"`{site.host}` has `profile: none` and `{asked[0]}`; without rules nothing would be inspected."
+        fix = f"write `profile: {Profile.BASIC}`, or leave `{asked[0].partition(':')[0]}` out"
+        yield Refusal(f"{path}.profile", "site.profile-protects", message, fix)
 
 
 class _Origins:
