@@ -2,6 +2,8 @@
 
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +190,9 @@ def _answers() -> bool:
         return False
 
 
-def test_cancel_removes_what_is_half_made(cloud: Driver, container_engine: Engine, inputs: dict[str, Any]) -> None:
+@contextmanager
+def creating(cloud: Driver, engine: Engine, inputs: dict[str, Any]) -> Iterator[list[Fault]]:
+    """A machine whose boot takes a minute is being made; it is cancelled at the end, and its faults are there then."""
     slow = inputs | {"userData": "#cloud-config\nruncmd:\n  - [sleep, '60']\n", "booted": []}
     faults: list[Fault] = []
 
@@ -201,12 +205,35 @@ def test_cancel_removes_what_is_half_made(cloud: Driver, container_engine: Engin
     work = threading.Thread(target=create)
     work.start()
     running = {"name": NAME, "status": "running"}
-    eventually(lambda: bool(container_engine.client.containers.list(filters=running)), within=30)
+    eventually(lambda: bool(engine.client.containers.list(filters=running)), within=30)
+    yield faults
     cloud.cancel()
     work.join(timeout=30)
+
+
+def test_cancel_removes_what_is_half_made(cloud: Driver, container_engine: Engine, inputs: dict[str, Any]) -> None:
+    with creating(cloud, container_engine, inputs) as faults:
+        pass
     assert [fault.message for fault in faults] == ["`m`: cancelled"]
     with pytest.raises(NotFound):
         container_engine.client.containers.get(NAME)
+
+
+def test_cancel_leaves_alone_what_the_next_run_made(
+    cloud: Driver, container_engine: Engine, inputs: dict[str, Any]
+) -> None:
+    containers = container_engine.client.containers
+    with creating(cloud, container_engine, inputs) as faults:
+        first = containers.get(NAME)
+        first.rename(f"{NAME}-first")
+        following = containers.create(inputs["image"], name=NAME, command=["true"], labels=first.labels)
+    try:
+        assert [fault.message for fault in faults] == ["`m`: cancelled"]
+        assert containers.get(NAME).id == following.id
+        with pytest.raises(NotFound):
+            containers.get(f"{NAME}-first")
+    finally:
+        following.remove(force=True)
 
 
 def test_foreign_container_of_that_name_is_left_alone(

@@ -6,12 +6,14 @@ import re
 from ipaddress import IPv4Address
 from typing import Any
 
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
+from requests import RequestException
 
 from hdinfra.plugins.kind import PluginError, Values
 from hdinfra.plugins.local.console import put
 from hdinfra.plugins.local.engine import Engine
+from hdinfra.plugins.local.inventory import discard
 from hdinfra.plugins.local.limits import ulimits
 from hdinfra.plugins.local.names import Ownership
 
@@ -63,9 +65,13 @@ def make(engine: Engine, owner: Ownership, resource: str, inputs: Values) -> Con
         networking_config={"EndpointsConfig": {first["network"]: _endpoint(engine, first)}},
     )
     container = engine.client.containers.get(created["Id"])
-    for place in inputs["networks"][1:]:
-        _connect(engine, container, place)
-    put(container, {f"{_SEED}/user-data": inputs["userData"], f"{_SEED}/meta-data": inputs["metaData"]})
+    try:
+        for place in inputs["networks"][1:]:
+            _connect(engine, container, place)
+        put(container, {f"{_SEED}/user-data": inputs["userData"], f"{_SEED}/meta-data": inputs["metaData"]})
+    except (DockerException, RequestException, OSError):
+        discard(container)
+        raise
     return container
 
 

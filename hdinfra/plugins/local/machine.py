@@ -137,21 +137,17 @@ class MachineKind:
 
     def _anew(self, call: Call, inputs: Values) -> Values:
         call.check_cancelled()
+        made = containers.make(self._engine, self._owner, call.name, inputs)
         try:
-            made = containers.make(self._engine, self._owner, call.name, inputs)
             containers.start(made, inputs)
             wait_booted(made, inputs["booted"], call)
         except NotBootedError as failed:
             raise _kept(made, inputs, failed) from failed
         except (PluginError, DockerException, RequestException, OSError):
-            self._undo(call)
+            # This one alone: after a Cancel the engine does not wait, and the next run may have made its own already.
+            discard(made)
             raise
         return _outputs(made, inputs)
-
-    def _undo(self, call: Call) -> None:
-        half_made = containers.find(self._engine, self._owner.name(call.name))
-        if half_made is not None and self._owner.owns(half_made.labels):
-            discard(half_made)
 
 
 def _kept(container: Container, inputs: Values, failed: NotBootedError) -> InitFailedError:
