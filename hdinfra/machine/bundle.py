@@ -11,6 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 
 _OF_ONE_ROLE = {
+    "router": "waf",
+    "tenant_names": "waf",
+    "tenants": "waf",
     "waf": "waf",
     "load_balancer": "load-balancer",
     "lab_origin": "lab-origin",
