@@ -56,6 +56,18 @@ class WafSite(Spec):
     response_timeout_seconds: Seconds
 
 
+class TenantLimits(Spec):
+    """What a tenant's programs may take together on one machine: weights as systemd's, memory in MiB."""
+
+    name: Name
+    plan: Name
+    cpu_weight: Annotated[int, Field(ge=1, le=10_000)]
+    io_weight: Annotated[int, Field(ge=1, le=10_000)]
+    memory_high_mib: Annotated[int, Field(ge=16, le=1_048_576)]
+    memory_max_mib: Annotated[int, Field(ge=16, le=1_048_576)]
+    tasks_max: Annotated[int, Field(ge=4, le=100_000)]
+
+
 class WafPolicy(Spec):
     """Policy of one WAF machine. `edges` alone may reach port 80 and name the client's true address."""
 
@@ -63,6 +75,7 @@ class WafPolicy(Spec):
     schema_version: Literal[1] = 1
     sites: Annotated[tuple[WafSite, ...], Sites]
     edges: Annotated[tuple[IPAddress, ...], Field(max_length=500)]
+    tenants: Annotated[tuple[TenantLimits, ...], Sites] = ()
 
 
 class Backend(Spec):

@@ -46,6 +46,16 @@ class Mode(StrEnum):
     MITIGATION = "MITIGATION"
 
 
+class HostingPlan(StrEnum):
+    """What a tenant has booked, from the least to the most; model/plans.toml says what each gives."""
+
+    FREE = "free"
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+    X_LARGE = "x-large"
+
+
 class NetworkSpec(Spec):
     """The pool out of which every Cluster gets its own, fixed part."""
 
@@ -102,6 +112,7 @@ class TenantSpec(Spec):
     """A customer and their sites."""
 
     name: Name
+    plan: HostingPlan = HostingPlan.SMALL
     sites: Annotated[tuple[SiteSpec, ...], Field(max_length=2_000)] = ()
 
 
