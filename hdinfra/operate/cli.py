@@ -13,6 +13,7 @@ from hdinfra.operate.cli_drill import drills
 from hdinfra.operate.cli_frame import AsJson, Directory, Stack, give, progress, summary
 from hdinfra.operate.cli_policy import policies
 from hdinfra.operate.cli_site import sites
+from hdinfra.operate.cli_tenant import tenants
 from hdinfra.operate.errors import OperateError
 from hdinfra.operate.workspace import Workspace, open_workspace
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(drills, name="drill")
 app.add_typer(policies, name="policy")
 app.add_typer(sites, name="site")
+app.add_typer(tenants, name="tenant")
 
 
 @app.command(epilog="Examples: [bold]hdinfra plan[/bold], [bold]hdinfra plan --json | jq .machines[/bold]")

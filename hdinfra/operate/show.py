@@ -135,6 +135,22 @@ def show_sites(sites: Sequence[Json], console: Console) -> None:
     console.print(table(("site", "tenant", "instance", "mode", "paranoia", "origins"), rows))
 
 
+def show_tenants(tenants: Sequence[Json], console: Console) -> None:
+    """Print the spec's tenants."""
+    rows = [
+        (
+            tenant["tenant"],
+            tenant["instance"],
+            tenant["plan"],
+            f"{tenant['cpu']:g}",
+            f"{tenant['memory_mib']:,} MiB",
+            ", ".join(tenant["sites"]) or "none",
+        )
+        for tenant in tenants
+    ]
+    console.print(table(("tenant", "instance", "plan", "cores", "memory", "sites"), rows))
+
+
 def show_report(report: Report, console: Console) -> None:
     """Print a drill's figures and whether the promises held."""
     ledger = report.ledger
@@ -202,6 +218,8 @@ def _status_row(place: str, operator: str, machine: Json) -> tuple[str | Text, .
     remarks += ["drained"] if machine["drained"] else []
     remarks += [f"went back from {failed['number']}: {failed['reason']}"] if (failed := machine["failed"]) else []
     remarks += machine["problems"]
+    if unenforced := machine["limits_unenforced"]:
+        remarks.append(f"tenants' limits are not enforced here: {', '.join(unenforced)}")
     return (place, operator, machine["name"], machine["role"], _mark(machine["healthy"]), version, "; ".join(remarks))
 
 

@@ -1,9 +1,13 @@
 """Who may sleep: what HAProxy counts decides, and whoever is in doubt stays awake."""
 
+from pathlib import Path
+
 import pytest
 
 from hdinfra.agent.commands import Result
 from hdinfra.agent.eyes import _life
+from hdinfra.agent.look import limits_unenforced
+from hdinfra.agent.policy import Document, TenantLimits, WafPolicy
 from hdinfra.agent.tenants import idle, keys_in
 
 
@@ -40,3 +44,20 @@ def test_tenants_are_found_by_their_folders() -> None:
 @pytest.mark.parametrize(("words", "life"), [("0\n\n2", "2"), ("", ""), ("0", "0")])
 def test_tenants_that_wake_and_sleep_have_not_crashed(words: str, life: str) -> None:
     assert _life(lambda _: Result(0, words), "hdinfra-tenant@*.service") == life
+
+
+@pytest.mark.parametrize(
+    ("kernel", "missing"),
+    [
+        ("cpuset cpu io memory hugetlb pids rdma misc\n", []),
+        ("cpu memory pids\n", ["io"]),
+        (None, ["cpu", "io", "memory", "pids"]),  # the old hierarchy has no such file
+    ],
+)
+def test_limits_that_a_place_cannot_hold_are_named(tmp_path: Path, kernel: str | None, missing: list[str]) -> None:
+    controllers = tmp_path / "cgroup.controllers"
+    if kernel is not None:
+        controllers.write_text(kernel)
+    limits = TenantLimits("acme", "small", 100, 100, 1024, 1280, 64)
+    assert limits_unenforced(Document("waf", WafPolicy((), (), (limits,)), b""), controllers) == missing
+    assert limits_unenforced(Document("waf", WafPolicy((), ()), b""), controllers) == []
