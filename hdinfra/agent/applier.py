@@ -17,7 +17,18 @@ from .commands import ApplyError, Run, wait
 from .durable import write_whole
 from .fields import PolicyError
 from .local import Local, read_local, write_local
-from .paths import APPLYING, BASE, DOCUMENT, LOCK, OVERRIDES, POLICY, STAGE, TENANT_LOGS, TENANT_SOCKETS
+from .paths import (
+    APPLYING,
+    BASE,
+    DOCUMENT,
+    LOCK,
+    OVERRIDES,
+    POLICY,
+    STAGE,
+    TENANT_LOGS,
+    TENANT_SOCKETS,
+    TENANTS_IN_FORCE,
+)
 from .policy import Document, parse
 from .services import Service
 
@@ -86,6 +97,7 @@ class Applier:
         if document is None:
             return None
         self._write(APPLYING, b"", 0o600)
+        shutil.rmtree(self._at(TENANTS_IN_FORCE), ignore_errors=True)  # so that tenants' programs take theirs anew
         return self.apply(document.raw, wait_seconds)
 
     def local(self) -> Local:

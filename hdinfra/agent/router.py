@@ -28,6 +28,8 @@ def router(sites: Sequence[WafSite], edges: Sequence[Address]) -> Mapping[str, s
 def _frontend() -> str:
     haproxy = Haproxy()
     haproxy.section("frontend", "router")
+    # A request comes through HAProxy twice: the way in must not take what the way to the origins needs.
+    haproxy.put("maxconn 900")
     haproxy.put("bind 0.0.0.0:80")
     haproxy.put("bind [::]:80 v6only")
     haproxy.put(f"acl from_edge src -f {_EDGES}")

@@ -146,8 +146,10 @@ def _reload(run: Run, key: str) -> None:
     if not master.isdigit() or master == "0":
         return
     old = children(int(master))
-    must(run, "systemctl", "reload", unit)
-    if not wait(lambda: bool(children(int(master)) - old), _RELOAD_SECONDS):
+    # It may be falling asleep at this very moment; then it reads when it wakes.
+    must(run, "systemctl", "try-reload-or-restart", unit)
+    alive = Path(f"/proc/{master}")
+    if not wait(lambda: bool(children(int(master)) - old) or not alive.exists(), _RELOAD_SECONDS):
         raise ApplyError(f"nginx of {key} kept its old workers; its error.log says why")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hdinfra.agent.tenant_names import key_of
+from hdinfra.agent.waf import site_key
 from hdinfra.machine.bundle import bundle_of
 from hdinfra.machine.roles import machine_of
 from hdinfra.machine.sources import asset
@@ -193,6 +194,43 @@ def _many(count: int) -> str:
     return json.dumps([("shop.acme.test", "/", {})] * count)
 
 
+def test_hdsync_may_do_all_of_it_inside_its_own_sandbox(place: Debian) -> None:
+    wide_awake(place)
+    assert place.run("systemctl", "start", "hdsync")[0] == 0
+    try:
+        eventually(lambda: place.run("hdctl", "sites")[0] == 0, 20)
+        master, workers = pids(place, "acme")[0], pids(place, "acme")[1:]
+        done = place.run("hdctl", "bypass", "shop.acme.test")
+        assert done[0] == 0, done
+        assert status(place, "shop.acme.test", ATTACK) == 200
+        assert place.run("hdctl", "reset", "shop.acme.test")[0] == 0
+        assert status(place, "shop.acme.test", ATTACK) == 403
+        assert (pids(place, "acme")[0], set(pids(place, "acme")) & set(workers)) == (master, set())
+        others = pids(place, "glo_bex")
+        done = place.run("hdctl", "reload")
+        assert done[0] == 0, done
+        assert pids(place, "glo_bex")[0] == others[0]
+        assert pids(place, "glo_bex") != others
+    finally:
+        place.run("systemctl", "stop", "hdsync")
+
+
+def test_what_nginx_refuses_leaves_every_tenant_as_it_was(place: Debian) -> None:
+    wide_awake(place)
+    before = [pids(place, key) for key in ("acme", "glo_bex")]
+    # A module that is gone from under one directive: the check fails for a reason that no document shows.
+    place.run("mv", "/etc/nginx/modules-enabled", "/etc/nginx/modules-away")
+    place.run("mkdir", "/etc/nginx/modules-enabled")
+    try:
+        place.put({"/root/document.json": json.dumps(policy(*TWO, ("acme", "more.acme.test")))})
+        code, words = place.run("hdctl", "apply", "/root/document.json")
+        assert (code, "unknown directive" in words) == (1, True), words
+    finally:
+        place.run("sh", "-c", "rmdir /etc/nginx/modules-enabled; mv /etc/nginx/modules-away /etc/nginx/modules-enabled")
+    assert [pids(place, key) for key in ("acme", "glo_bex")] == before
+    assert (status(place, "more.acme.test"), status(place, "shop.acme.test")) == (421, 200)
+
+
 def test_falling_asleep_loses_no_request(place: Debian) -> None:
     wide_awake(place)
     place.run("sh", "-c", 'rm -f /root/load; python3 /root/ask.py "$0" >/root/load 2>&1 &', _many(150))
@@ -273,8 +311,8 @@ def probed(place: Debian, **asks: list[str]) -> dict[str, Any]:
 def test_a_tenant_sees_its_own_and_nothing_else(place: Debian) -> None:
     wide_awake(place)
     own = ["/etc/hdinfra/policy/tenants/acme/main.conf", "/var/log/hdinfra-tenants/acme"]
-    sockets = place.run("sh", "-c", "ls /run/hdinfra-origins/*")[1].split()
-    mine = [path for path in sockets if place.run("stat", "-c", "%U", path)[1].strip() == "hdt-acme"]
+    mine, theirs = (f"/run/hdinfra-origins/{site_key(host)}.sock" for _, host in TWO)
+    assert place.run("test", "-S", theirs)[0] == 0
     doors = ["/var/lib/haproxy/tenants/glo_bex.sock", "/var/lib/haproxy/tenants/acme.sock", "/run/haproxy/admin.sock"]
     told = probed(
         place,
@@ -288,12 +326,12 @@ def test_a_tenant_sees_its_own_and_nothing_else(place: Debian) -> None:
             "/etc/hdinfra/policy/tenants/acme",
             own[1],
         ],
-        connects=[*sockets, *doors, "/run/hdinfra/hdctl.sock", "/run/dbus/system_bus_socket"],
+        connects=[mine, theirs, *doors, "/run/hdinfra/hdctl.sock", "/run/dbus/system_bus_socket"],
     )
     number = int(place.run("id", "-u", "hdt-acme")[1])
     assert (told["uid"], told["processes"]) == (number, [number])
     assert (told["reads"], told["writes"]) == (own, [own[1]])
-    assert (len(sockets), told["connects"]) == (2, mine)
+    assert told["connects"] == [mine]
     assert told["opens"] == []
 
 
