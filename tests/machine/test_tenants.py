@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from hdinfra.agent.commands import Result
+from hdinfra.agent.eyes import _life
 from hdinfra.agent.tenant_names import key_of
 from hdinfra.agent.waf import site_key
 from hdinfra.machine.sources import asset
@@ -177,9 +179,29 @@ def test_who_is_gone_leaves_nothing_running_and_comes_back_as_itself(place: Debi
 
 
 def test_a_boot_brings_sockets_and_limits_back(place: Debian) -> None:
-    place.run("systemctl", "stop", "hdinfra-tenant@acme.socket", "hdinfra-tenant@acme.service")
-    place.run("rm", "-r", "/run/hdinfra-tenants")
-    assert place.run("systemctl", "restart", "hdinfra-tenants")[0] == 0
+    place.run("sh", "-c", "systemctl enable $(cat /etc/hdinfra/units)")
+    place.container.restart(timeout=20)
+    eventually(lambda: place.run("systemctl", "is-system-running")[1].strip() in ("running", "degraded"), 60)
+    place.run("systemctl", "stop", "hdsync")
+    place.run("systemd-run", "--unit=origin", "/usr/bin/python3", "/root/origin.py")
+    eventually(lambda: status(place, "shop.acme.test") == 200, 20)
+    wide_awake(place)
+    assert place.run("systemctl", "is-active", "nginx")[1].strip() == "inactive"
+    limit = place.run("systemctl", "show", "--value", "-p", "MemoryMax", "hdinfra-tenants-acme.slice")[1].strip()
+    assert limit == str(512 << 20)
+
+
+def test_a_crash_is_mended_and_counted_which_sleep_is_not(place: Debian) -> None:
+    def life() -> str:
+        return _life(lambda argv: Result(*place.run(*argv)), "hdinfra-tenant@*.service")
+
+    wide_awake(place)
+    before = life()
+    place.run("systemctl", "stop", "hdinfra-tenant@glo_bex.service")
+    wide_awake(place)
+    assert life() == before
+    assert place.run("systemctl", "kill", "--signal=SIGKILL", "hdinfra-tenant@*.service")[0] == 0
+    eventually(lambda: life() not in (before, ""), 10)
     wide_awake(place)
 
 
