@@ -8,7 +8,7 @@ import hashlib
 import os
 import pwd
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .commands import ApplyError, Run, children, must, run, wait
@@ -92,10 +92,12 @@ class Servers:
             self._stamp(key).unlink(missing_ok=True)
             self._own(key)
             self._limit(run, key)
-        if differing:
-            must(run, "systemctl", "start", *(f"hdinfra-tenant@{key}.socket" for key in differing))
-        for key in differing:
-            _reload(run, key)
+        if not differing:
+            return
+        must(run, "systemctl", "start", *(f"hdinfra-tenant@{key}.socket" for key in differing))
+        for key, master in _masters(run, differing):
+            if master:
+                _reload(run, key, master)
             write_whole(self._stamp(key), wanted[key].encode(), 0o600)
 
     def serving(self, files: Iterable[str], /) -> bool:
@@ -137,19 +139,25 @@ class Servers:
         return self._root / path.lstrip("/")
 
 
-def _reload(run: Run, key: str) -> None:
+def _masters(run: Run, keys: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Each with its nginx's process id, 0 while it sleeps."""
+    units = [f"hdinfra-tenant@{key}.service" for key in keys]
+    # A start that failed for what lay there before must not keep the socket from trying again.
+    run(("systemctl", "reset-failed", *units))
+    told = run(("systemctl", "show", "--value", "-p", "MainPID", *units))
+    if told.code or len(told.words.split()) != len(keys):
+        raise ApplyError(f"systemd does not say which tenants' programs run:\n{told.words}")
+    yield from zip(keys, map(int, told.words.split()), strict=True)
+
+
+def _reload(run: Run, key: str, master: int) -> None:
     """Have a running nginx swap its workers, and see the new ones alive; one that sleeps will read when it wakes."""
     unit = f"hdinfra-tenant@{key}.service"
-    # A start that failed for what lay there before must not keep the socket from trying again.
-    run(("systemctl", "reset-failed", unit))
-    master = run(("systemctl", "show", "--value", "-p", "MainPID", unit)).words
-    if not master.isdigit() or master == "0":
-        return
-    old = children(int(master))
+    old = children(master)
     # It may be falling asleep at this very moment; then it reads when it wakes.
     must(run, "systemctl", "try-reload-or-restart", unit)
     alive = Path(f"/proc/{master}")
-    if not wait(lambda: bool(children(int(master)) - old) or not alive.exists(), _RELOAD_SECONDS):
+    if not wait(lambda: bool(children(master) - old) or not alive.exists(), _RELOAD_SECONDS):
         raise ApplyError(f"nginx of {key} kept its old workers; its error.log says why")
 
 
