@@ -55,7 +55,7 @@ down: setup ## remove that zone; only cached images stay
 bench: setup ## measured figures beside this computer's own baseline
 	$(BIN)/python -m bench
 
-docs: $(SYNCED) ## write the generated documents: docs/rules.md and docs/spec.schema.json
+docs: $(SYNCED) ## write the generated documents: docs/rules.md and the JSON schemas
 	$(BIN)/python -m toolchain.documents
 
 clean: python ## remove the environment and caches of this checkout; the zone's state only when the zone is down

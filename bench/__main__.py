@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import cluster_loss, footprint, plan_scale, policy_path, tenants, warm_up
+from bench import cluster_loss, footprint, licence, plan_scale, policy_path, tenants, warm_up
 from bench.figure import Figure, write
 from bench.project import CHECKOUT, Project, make_project
 from bench.talk import say
@@ -77,8 +77,14 @@ def many_tenants(_: int) -> Iterable[Figure]:
     yield from tenants.measure_tenants()
 
 
+def licences(_: int) -> Iterable[Figure]:
+    """A thousand times, of which the median counts."""
+    return licence.measure_licence()
+
+
 MEASURES: Mapping[str, Measure] = {
     "plan-scale": plans,
+    "licence": licences,
     "memory": memory,
     "cluster-loss": drills,
     "no-change": no_change,

@@ -81,15 +81,16 @@ found = {}
 for process in pathlib.Path("/proc").glob("[0-9]*"):
     try:
         title = (process / "cmdline").read_bytes().replace(b"\\0", b" ").decode()
-        rows = (process / "status").read_text().splitlines()
+        rows = [row.split() for row in (process / "smaps_rollup").read_text().splitlines()[1:]]
     except OSError:
         continue
-    kib = [int(row.split()[1]) for row in rows if row.startswith("VmRSS:")]
-    if kib:
-        found[process.name] = [title, kib[0]]
+    kib = {row[0]: int(row[1]) for row in rows}
+    if "Rss:" in kib:
+        found[process.name] = [title, kib["Rss:"], kib["Pss:"]]
 print(json.dumps(found))
 """
-"""Prints by process id its command line and what it has resident, in KiB."""
+"""Prints by process id its command line, what it has resident, and that with shared pages divided among those who
+share them (so that it may be added up), in KiB."""
 
 BARE = """
 import http.client, json, pathlib, ssl

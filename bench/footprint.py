@@ -36,10 +36,10 @@ def measure_footprint(zone: Project) -> Iterable[Figure]:
     containers = open_containers()
     waf, control = containers_of(zone, "waf")[0], containers_of(zone, "control")[0]
     titles = run_json(containers, waf, RESIDENT).values()
-    resident = max(kib for title, kib in titles if "hdsync" in title and "python" in title) / _KIB
+    resident = max(rss for title, rss, _ in titles if "hdsync" in title and "python" in title) / _KIB
     bare = run_json(containers, waf, BARE) / _KIB
     yield Figure("hdsync-resident", round(resident, 1), "MiB", 40, round(bare, 1))
-    used = sum(kib for _, kib in run_json(containers, control, RESIDENT).values()) / _KIB
+    used = sum(pss for *_, pss in run_json(containers, control, RESIDENT).values()) / _KIB
     yield Figure("api-machine-resident", round(used, 1), "MiB", 150)
 
 

@@ -21,6 +21,7 @@ from hdinfra.operate.leftovers import remove_unknown
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 _LONGEST_SECONDS = 900
+_PORTS = range(20_000, 32_000)  # below those that connections take for themselves (32,768 on): free until they are used
 # Away from a zone of the user's (64 by default), Podman's own networks (88 on) and the plugin's tests (96 to 207).
 _POOLS = tuple(f"10.{second}.0.0/12" for second in (16, 32, 48, 208, 224, 240))
 
@@ -117,9 +118,11 @@ def make_project(root: Path, salt: str) -> Project:
     project.write_namespace()
     spec = project.spec
     spec["network"] = {"ipv4": _free_pool(number), "ipv6": f"fd{number % 256:02x}:{number >> 16:04x}:1::/48"}
-    for place, port in zip(spec["edge"]["places"], free_ports(len(spec["edge"]["places"])), strict=True):
+    places, clusters = spec["edge"]["places"], spec["clusters"]
+    first = _free_row(len(places) + len(clusters), number)
+    for port, place in enumerate(places, first):
         place["publish"]["port"] = port
-    spec["control"]["publish"]["port"] = free_row(len(spec["clusters"]))
+    spec["control"]["publish"]["port"] = first + len(places)
     project.write_spec(spec)
     return project
 
@@ -135,20 +138,12 @@ def _free_pool(first: int) -> str:
     raise RuntimeError(f"every pool for tests is taken: {', '.join(_POOLS)}; remove the networks of older runs")
 
 
-def free_row(count: int) -> int:
+def _free_row(count: int, start: int) -> int:
     """The first of so many ports of the loopback, one after the other, on which nobody listens now."""
-    for first in free_ports(64):
-        with ExitStack() as held, suppress(OSError, OverflowError):
+    for step in range(0, len(_PORTS), count):
+        first = _PORTS[(start + step) % (len(_PORTS) - count)]
+        with ExitStack() as held, suppress(OSError):
             for port in range(first, first + count):
                 held.enter_context(socket.socket()).bind(("127.0.0.1", port))
             return first
     raise RuntimeError(f"no {count} ports in a row are free on the loopback")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on now."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]

@@ -2,6 +2,7 @@
 
 import os
 import random
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
@@ -17,8 +18,8 @@ from hdinfra.model.spec import (
     InstanceSpec,
     LabOriginSpec,
     LabSpec,
-    OriginSpec,
     PlaceSpec,
+    Profile,
     Provider,
     PublishSpec,
     SiteSpec,
@@ -84,24 +85,46 @@ def cluster_numbers(draw: st.DrawFn, among: tuple[int, ...] = tuple(range(1, REG
     return tuple(found)
 
 
-def _sites(host: str, number: int, lab: list[str]) -> tuple[SiteSpec, ...]:
-    origins = (OriginSpec.model_validate({"address": "192.0.2.1"}), *(OriginSpec(lab=name) for name in lab))
-    return tuple(SiteSpec(host=f"w{i}.{host}.test", origins=origins) for i in range(number))
+_SEGMENT = st.from_regex(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,12}", fullmatch=True)
+_PATHS = st.lists(_SEGMENT, min_size=1, max_size=4).map(lambda segments: "/" + "/".join(segments))
+_NETWORKS = st.ip_addresses(v=4).flatmap(
+    lambda address: st.integers(8, 32).map(lambda length: f"{IPv4Network((int(address), length), strict=False)}")
+) | st.ip_addresses(v=6).flatmap(
+    lambda address: st.integers(32, 128).map(lambda length: f"{IPv6Network((int(address), length), strict=False)}")
+)
+_SPECIAL = st.fixed_dictionaries(
+    {},
+    optional={
+        "profile": st.sampled_from(list(Profile)),
+        "excluded_paths": st.lists(_PATHS, max_size=3),
+        "excluded_networks": st.lists(_NETWORKS, max_size=3),
+        "rate": st.fixed_dictionaries({"per_second": st.integers(1, 10_000), "burst": st.integers(0, 10_000)}),
+        "cache": st.fixed_dictionaries({"size_mib": st.integers(1, 1_024)}),
+    },
+)
+"""What a site may have beyond its mode."""
+
+
+def _sites(draw: st.DrawFn, host: str, lab: list[str]) -> tuple[SiteSpec, ...]:
+    origins = [{"address": "192.0.2.1"}, *({"lab": name} for name in lab)]
+    return tuple(
+        SiteSpec.model_validate({"host": f"w{i}.{host}.test", "origins": origins, **draw(_SPECIAL)})
+        for i in range(draw(st.integers(0, 2)))
+    )
 
 
 @st.composite
 def instances(draw: st.DrawFn, name: str, among: tuple[int, ...], lab: list[str]) -> InstanceSpec:
     """An Instance whose Clusters are chosen by the user, or left to the planner."""
     chosen = draw(st.none() | cluster_numbers(among))
+    tenants = draw(st.integers(0, 3))
     return InstanceSpec(
         name=name,
+        tenancy="dedicated" if tenants == 1 and draw(st.booleans()) else "shared",
         capacity=draw(st.integers(1, 12)),
         clusters=None if chosen is None else tuple(f"c{number:02}" for number in chosen),
         memory_mib=draw(st.sampled_from([128, 300, 512, 3000])),
-        tenants=tuple(
-            TenantSpec(name=f"t{i}", sites=_sites(f"t{i}.{name}", draw(st.integers(0, 2)), lab))
-            for i in range(draw(st.integers(0, 3)))
-        ),
+        tenants=tuple(TenantSpec(name=f"t{i}", sites=_sites(draw, f"t{i}.{name}", lab)) for i in range(tenants)),
     )
 
 

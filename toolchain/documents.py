@@ -1,11 +1,13 @@
-"""Documents that are written from the code: the table of rules and the JSON schema of specs, for editors."""
+"""Documents that are written from the code: the table of rules and the JSON schemas of specs, for editors."""
 
 import argparse
 import json
 import sys
 from pathlib import Path
 
+from hdinfra.model.byol import ByolSpec
 from hdinfra.model.rules import rules_markdown
+from hdinfra.model.spec import ZoneSpec
 from hdinfra.model.spec_file import json_schema
 
 ROOT = Path(__file__).parents[1]
@@ -15,7 +17,8 @@ def documents() -> dict[str, str]:
     """Path in the checkout to what it should say."""
     return {
         "docs/rules.md": rules_markdown(),
-        "docs/spec.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
+        "docs/byol.schema.json": json.dumps(json_schema(ByolSpec), indent=2, ensure_ascii=False) + "\n",
+        "docs/spec.schema.json": json.dumps(json_schema(ZoneSpec), indent=2, ensure_ascii=False) + "\n",
     }
 
 

@@ -25,6 +25,7 @@ from .paths import (
     OVERRIDES,
     POLICY,
     STAGE,
+    TENANT_CACHES,
     TENANT_LOGS,
     TENANT_SOCKETS,
     TENANTS_IN_FORCE,
@@ -34,8 +35,8 @@ from .services import Service
 
 _APPS = {"waf": "waf", "load-balancer": "load_balancer", "lab-origin": "lab_origin", "control": "control_node"}
 _CHECKED_BASE = ("nginx.conf", "haproxy.cfg", "firewall.nft")
-_STAGED = {POLICY: "", TENANT_LOGS: "/logs", TENANT_SOCKETS: "/sockets"}
-"""What lies below the stage while a policy is checked: a check opens logs and sockets, and must not open live ones."""
+_STAGED = {POLICY: "", TENANT_LOGS: "/logs", TENANT_CACHES: "/caches", TENANT_SOCKETS: "/sockets"}
+"""Below the stage while a policy is checked: a check opens logs, caches and sockets, and live ones must be spared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class Applier:
 
     def _stage(self, files: Mapping[str, str], stage: Path) -> None:
         """The complete result beside the live one: base files and policy with the policy's folder renamed."""
-        for name in ("haproxy", "logs", "sockets"):
+        for name in ("haproxy", "logs", "caches", "sockets"):
             (stage / name).mkdir()
         base = {name: self._at(f"{BASE}/{name}") for name in _CHECKED_BASE}
         texts = {name: path.read_text() for name, path in base.items() if path.exists()}
@@ -190,7 +191,8 @@ class Applier:
             target = stage / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.parent.parent.name == "tenants":
-                (stage / "logs" / target.parent.name).mkdir(exist_ok=True)
+                for own in ("logs", "caches"):
+                    (stage / own / target.parent.name).mkdir(exist_ok=True)
             target.write_text(_at_stage(content, stage))
 
     def _write_files(self, files: Mapping[str, str]) -> tuple[str, ...]:

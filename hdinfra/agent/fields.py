@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 Address = IPv4Address | IPv6Address
@@ -92,6 +93,14 @@ def network(value: object, path: str) -> Network:
     return found
 
 
+def part_network(value: object, path: str) -> Network:
+    """A network that leaves most of the Internet out: a /8 of IPv4 or a /32 of IPv6 at most."""
+    found = network(value, path)
+    if found.prefixlen < (8 if found.version == 4 else 32):
+        raise wrong(path, value, "a part of the Internet: IPv4 from /8, IPv6 from /32")
+    return found
+
+
 def many(item: Field, most: int) -> Field:
     """A list of that many entries at most."""
 
@@ -105,14 +114,18 @@ def many(item: Field, most: int) -> Field:
     return field
 
 
-def record(shape: Callable[..., T], fields: Mapping[str, Field]) -> Callable[[object, str], T]:
-    """An object with exactly these keys."""
+def record(
+    shape: Callable[..., T], fields: Mapping[str, Field], later: Mapping[str, Field] = MappingProxyType({})
+) -> Callable[[object, str], T]:
+    """An object with exactly the keys of `fields`. Those of `later` may be left out: documents from before they were
+    known lack them, and the shape's own defaults are what held then."""
+    known = {**fields, **later}
 
     def field(value: object, path: str) -> T:
         if not isinstance(value, dict):
             raise wrong(path, value, "an object")
-        if odd := sorted(value.keys() ^ fields.keys()):
+        if odd := sorted((value.keys() ^ fields.keys()) - later.keys()):
             raise PolicyError(f"{path}: keys {odd} are unknown or missing; wanted {sorted(fields)}")
-        return shape(**{name: check(value[name], f"{path}.{name}") for name, check in fields.items()})
+        return shape(**{name: known[name](found, f"{path}.{name}") for name, found in value.items()})
 
     return field

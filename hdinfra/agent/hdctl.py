@@ -17,13 +17,14 @@ from . import look, wishes
 from .applier import Applier
 from .commands import ApplyError, run
 from .fields import PolicyError
-from .paths import DOOR
+from .paths import DOOR, UNMANAGED
 from .policy import LoadBalancerPolicy
 from .shown import shown
 from .wishes import CommandError
 
 _WATCH_SECONDS = 0.1
-_PARTS = ("hdinfra-firewall.service", "hdinfra-policy.service", "hdsync.service")
+_PARTS = ("hdinfra-firewall.service", "hdinfra-policy.service")
+_DAEMON = "hdsync.service"
 _ANSWER_SECONDS = 110
 _EXAMPLES = """\
 examples:
@@ -61,10 +62,20 @@ def ask(request: Mapping[str, Any], door: str = DOOR) -> Any:
     except PermissionError:
         raise CommandError("only root and the group hdinfra-operators may") from None
     except (OSError, ValueError) as error:
-        raise NoDaemonError(f"hdsync does not answer ({error}); see `systemctl status hdsync`") from error
+        raise NoDaemonError(_why_alone(error)) from error
     if not told.get("ok"):
         raise CommandError(str(told.get("message")))
     return told["result"]
+
+
+def _is_managed() -> bool:
+    return not Path(UNMANAGED).exists()
+
+
+def _why_alone(error: Exception) -> str:
+    if _is_managed():
+        return f"hdsync does not answer ({error}); see `systemctl status hdsync`"
+    return "this machine is unmanaged: there is no hdsync to ask, and what needs none is for root alone"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -134,7 +145,7 @@ def _status(options: argparse.Namespace) -> int:
             "certificate_ends": None,
             "seen": {},
         }
-        told = {**look.status(applier), **unknown, "problems": [str(error)]}
+        told = {**look.status(applier), **unknown, "problems": [str(error)] if _is_managed() else []}
     _print(options, told)
     return 0
 
@@ -188,7 +199,8 @@ def _restore(_: argparse.Namespace) -> int:
 
 
 def _booted(_: argparse.Namespace) -> int:
-    return run(("systemctl", "is-active", "--quiet", *_PARTS)).code
+    parts = (*_PARTS, _DAEMON) if _is_managed() else _PARTS
+    return run(("systemctl", "is-active", "--quiet", *parts)).code
 
 
 def _print(options: argparse.Namespace, told: Mapping[str, Any]) -> None:

@@ -104,7 +104,7 @@ class Daemon:
             "number": number,
             "settings": settings,
             "digest": document.digest if document else "",
-            "serving": look.serving(self.applier, document),
+            "serving": not self.keeper.in_doubt and look.serving(self.applier, document),
             "failed": self._failed(),
             "drained": local.drained,
             "overrides": dict(local.modes),

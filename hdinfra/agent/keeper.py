@@ -63,6 +63,11 @@ class Keeper:
         return self._probation is not None
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether the version in force is on probation and was not seen well at the last look."""
+        return self._probation is not None and self._probation.in_doubt
+
+    @property
     def wanted(self) -> Version | None:
         """What is taken next, else what is in force."""
         newer = self.offered and is_newer(self.offered, self.current, (each.order for each in self.skipped))
@@ -194,7 +199,7 @@ class Keeper:
         reason = probation.judge(self.eyes.look(document, probation.suspects)) if document else None
         if reason:
             self._go_back(reason)
-        elif self.clock() >= probation.ends_at:
+        elif self.clock() >= probation.ends_at and not probation.in_doubt:
             self._accept()
 
     def _go_back(self, reason: str) -> None:

@@ -18,9 +18,11 @@ from .fields import (
     matching,
     network,
     one_of,
+    part_network,
     record,
     wrong,
 )
+from .waf_profiles import ALL, NONE, PROFILES
 
 MAX_BYTES = 4_194_304
 """A release is 1 MiB at most; settings and spelling add to it."""
@@ -30,8 +32,10 @@ MODES = ("BYPASS", "RECORD", "MITIGATION")
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
 _MACHINE = re.compile(r"[a-z0-9-]{1,100}\Z")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]{0,200}\Z")
+_PART = re.compile(r"(?=.{2,201}\Z)(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+/?\Z")
 _MOST_SITES, _MOST_MACHINES, _MOST_CALLERS = 2_000, 500, 1_000
 _MOST_ORIGINS = _MOST_EXCLUSIONS = 64
+_MOST_PATHS = 32
 _MOST_APIS = 16
 
 
@@ -44,8 +48,24 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """Requests a second of one client's address, and how many more may come at once."""
+
+    per_second: int
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """How much of a site's answers may be kept, in MiB."""
+
+    size_mib: int
+
+
+@dataclass(frozen=True, slots=True)
 class WafSite:
-    """One website behind the web application firewall. The last three are ceilings of what the API may set."""
+    """One website behind the web application firewall. `lowest_mode`, `highest_paranoia` and `most_exclusions` are
+    ceilings of what the API may set; what comes after them is the stack's alone."""
 
     host: str
     tenant: str
@@ -58,6 +78,11 @@ class WafSite:
     lowest_mode: str = "BYPASS"
     highest_paranoia: int = 4
     most_exclusions: int = _MOST_EXCLUSIONS
+    profile: str = ALL
+    excluded_paths: tuple[str, ...] = ()
+    excluded_networks: tuple[Network, ...] = ()
+    rate: Rate | None = None
+    cache: Cache | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +192,7 @@ _mode = one_of(frozenset(MODES))
 _paranoia = between(1, 4)
 _timeout = between(1, 300)
 _health_path = matching(_PATH, "a path of letters, digits and ._~/-")
+_excluded_path = matching(_PART, "a path below `/`, of segments of letters, digits and ._~-, none of them `.` or `..`")
 _ORIGIN = record(Origin, {"address": address(4, 6), "port": port})
 _WAF_SITE = record(
     WafSite,
@@ -182,6 +208,13 @@ _WAF_SITE = record(
         "origins": many(_ORIGIN, _MOST_ORIGINS),
         "health_path": _health_path,
         "response_timeout_seconds": _timeout,
+    },
+    later={
+        "profile": one_of(frozenset(PROFILES)),
+        "excluded_paths": many(_excluded_path, _MOST_PATHS),
+        "excluded_networks": many(part_network, _MOST_EXCLUSIONS),
+        "rate": record(Rate, {"per_second": between(1, 10_000), "burst": between(0, 10_000)}),
+        "cache": record(Cache, {"size_mib": between(1, 1_024)}),
     },
 )
 _WEIGHT = between(1, 10_000)  # systemd's range
@@ -200,11 +233,8 @@ _TENANT = record(
 )
 _WAF = record(
     WafPolicy,
-    {
-        "sites": many(_WAF_SITE, _MOST_SITES),
-        "edges": many(address(4, 6), _MOST_MACHINES),
-        "tenants": many(_TENANT, _MOST_SITES),
-    },
+    {"sites": many(_WAF_SITE, _MOST_SITES), "edges": many(address(4, 6), _MOST_MACHINES)},
+    later={"tenants": many(_TENANT, _MOST_SITES)},
 )
 _BACKEND = record(
     Backend,
@@ -221,27 +251,16 @@ _EDGE_SITE = record(
 )
 _API = record(ApiMachine, {"name": machine_name, "ipv4": address(4), "ipv6": address(6), "port": port})
 api_machines = many(_API, _MOST_APIS)
-_CONTROL = record(ControlPolicy, {"callers": many(network, _MOST_CALLERS), "apis": api_machines})
-
-
-def _waf(value: object, path: str) -> WafPolicy:
-    # What is in force from before there were plans must be read, or nothing could follow it.
-    return _WAF({"tenants": [], **value} if isinstance(value, dict) else value, path)
-
-
-def _control(value: object, path: str) -> ControlPolicy:
-    # What an API machine has in force from before they were named in it must be read, or nothing could follow it.
-    return _CONTROL({"apis": [], **value} if isinstance(value, dict) else value, path)
 
 
 _APPS: Mapping[str, Callable[[object, str], Policy]] = {
-    "waf": _waf,
+    "waf": _WAF,
     "load-balancer": record(
         LoadBalancerPolicy,
         {"instances": many(_INSTANCE, _MOST_MACHINES), "sites": many(_EDGE_SITE, _MOST_SITES)},
     ),
     "lab-origin": record(LabOriginPolicy, {"hosts": many(host, _MOST_SITES)}),
-    "control": _control,
+    "control": record(ControlPolicy, {"callers": many(network, _MOST_CALLERS)}, later={"apis": api_machines}),
 }
 
 
@@ -286,6 +305,7 @@ def _check_site(site: WafSite) -> None:
         "mode": MODES.index(site.mode) < MODES.index(site.lowest_mode),
         "paranoia": site.paranoia > site.highest_paranoia,
         "exclusions": len(site.exclusions) > site.most_exclusions,
+        "profile": site.profile == NONE and site.lowest_mode != MODES[0],
     }
     if beyond := [name for name, is_broken in broken.items() if is_broken]:
         raise PolicyError(f"sites: {site.host} is beyond its own ceilings: {', '.join(beyond)}")

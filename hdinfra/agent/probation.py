@@ -30,6 +30,12 @@ class Probation:
         self.was_well = was_well
         self._strikes: dict[str, int] = {}
         self._lives: dict[str, str] = {}
+        self._looked = False
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether nothing was seen of it yet, or something bad in the last look: then nobody may build on it."""
+        return not self._looked or any(self._strikes.values())
 
     @property
     def suspects(self) -> frozenset[str]:
@@ -38,6 +44,7 @@ class Probation:
 
     def judge(self, look: Look) -> str | None:
         """Why the version must go, None while it may stay."""
+        self._looked = True
         for unit, life in look.lives.items():
             if self._lives.setdefault(unit, life) != life:
                 return f"{unit} crashed with it and was started again"

@@ -45,7 +45,8 @@ def _frontend() -> str:
     haproxy.put("acl known var(txn.tenant) -m found")
     haproxy.put("http-request return status 421 content-type text/plain string misdirected if !known")
     # The client's address is what an edge says of it, and nobody else's word counts.
-    haproxy.put("http-request set-header X-Forwarded-For %[src] if !from_edge")
+    haproxy.put("acl client_named req.hdr(X-Forwarded-For) -m found")
+    haproxy.put("http-request set-header X-Forwarded-For %[src] if !from_edge or !client_named")
     haproxy.put("http-request set-header X-Forwarded-Proto http if !from_edge")
     haproxy.put("use_backend %[var(txn.tenant)]")
     return haproxy.text()

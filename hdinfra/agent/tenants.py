@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from .caches import drop_caches
 from .commands import ApplyError, Run, children, must, run, wait
 from .durable import write_whole
 from .haproxy import statistics, uptime_seconds
@@ -92,8 +93,13 @@ class Servers:
             self._stamp(key).unlink(missing_ok=True)
             self._own(key)
             self._limit(run, key)
-        if not differing:
-            return
+        if differing:
+            self._bring(run, {key: wanted[key] for key in differing})
+        drop_caches(str(self._at(path)) for path in files)
+
+    def _bring(self, run: Run, wanted: Mapping[str, str]) -> None:
+        """Start whoever is new and reload whoever is awake; `wanted`: digests of their files."""
+        differing = list(wanted)
         must(run, "systemctl", "start", *(f"hdinfra-tenant@{key}.socket" for key in differing))
         for key, master in _masters(run, differing):
             if master:

@@ -17,11 +17,11 @@ from .router import DRAINED, router
 from .services import FIREWALL, HAPROXY, Service
 from .tenant_names import key_of, user_of
 from .tenants import LIMITS, SERVERS, USERS
+from .waf_site import ENGINE, exceptions, inspected, keep_answers, limit_rate, site_zones
 
 # HAProxy's check asks for the users, and it has to listen for a tenant's nginx before that is told to go through it.
 SERVICES: tuple[Service, ...] = (FIREWALL, USERS, HAPROXY, SERVERS)
 __all__ = ["DRAINED", "SERVICES", "render"]
-_ENGINE = {"RECORD": "DetectionOnly", "MITIGATION": "On"}
 
 
 def render(policy: WafPolicy) -> Mapping[str, str]:
@@ -48,8 +48,8 @@ def _tenant(tenant: str, sites: Sequence[WafSite]) -> Mapping[str, str]:
     }
     for site in sites:
         rules = f"{folder}/{file_stem(site.host)}.modsecurity.conf"
-        files[f"{folder}/{file_stem(site.host)}.nginx.conf"] = site_zones(site) + _server(site, rules)
-        if site.mode in _ENGINE:
+        files[f"{folder}/{file_stem(site.host)}.nginx.conf"] = _server(site, rules)
+        if inspected(site):
             files[rules] = _rules(site)
     return files
 
@@ -116,25 +116,23 @@ def file_stem(host: str) -> str:
     return host if len(host) <= 200 else f"{host[:150]}-{site_key(host)}"
 
 
-def site_zones(_site: WafSite) -> str:
-    """A site's directives that stand before its server, at the level of `http`."""
-    return ""
-
-
 def _server(site: WafSite, rules: str) -> str:
-    nginx = Nginx()
-    nginx.open("upstream", site_key(site.host))
-    nginx.put("server", f"unix:{ORIGIN_SOCKETS}/{site_key(site.host)}.sock", "max_fails=0")
+    nginx, key = Nginx(), site_key(site.host)
+    site_zones(nginx, site, key)
+    nginx.open("upstream", key)
+    nginx.put("server", f"unix:{ORIGIN_SOCKETS}/{key}.sock", "max_fails=0")
     nginx.close()
     nginx.open("server")
     nginx.put("listen", _socket(site.tenant))
     nginx.put("server_name", values=[site.host])
-    if site.mode in _ENGINE:
+    if inspected(site):
         nginx.put("modsecurity_rules_file", values=[rules])
     else:
         nginx.put("modsecurity", "off")
+    limit_rate(nginx, site, key)
     nginx.open("location", "/")
-    nginx.put("proxy_pass", f"http://{site_key(site.host)}")
+    nginx.put("proxy_pass", f"http://{key}")
+    keep_answers(nginx, site, key)
     nginx.close()
     nginx.close()
     return nginx.text()
@@ -143,7 +141,7 @@ def _server(site: WafSite, rules: str) -> str:
 def _rules(site: WafSite) -> str:
     """A site's own settings. They stand before the inherited CRS rules, whose defaults yield to what is set."""
     settings = (
-        f"SecRuleEngine {_ENGINE[site.mode]}\n"
+        f"SecRuleEngine {ENGINE[site.mode]}\n"
         "SecAuditEngine RelevantOnly\n"
         'SecAuditLogRelevantStatus "^$"\n'
         "SecAuditLogParts ABFHIJZ\n"
@@ -152,7 +150,7 @@ def _rules(site: WafSite) -> str:
         f"SecAuditLog {TENANT_LOGS}/{key_of(site.tenant)}/{file_stem(site.host)}.audit.json\n"
         f'SecAction "id:890001,phase:1,pass,nolog,t:none,setvar:tx.paranoia_level={site.paranoia}"\n'
     )
-    return settings + "".join(f"SecRuleRemoveById {rule}\n" for rule in sorted(set(site.exclusions)))
+    return settings + exceptions(site)
 
 
 def _between(tenant: str, sites: Sequence[WafSite]) -> str:

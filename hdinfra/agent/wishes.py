@@ -69,6 +69,7 @@ def sites(applier: Applier) -> list[Mapping[str, object]]:
                     "tenant": site.tenant,
                     "mode": local.modes.get(site.host, site.mode),
                     "overridden": site.host in local.modes,
+                    "profile": site.profile,
                     "paranoia": site.paranoia,
                     "exclusions": list(site.exclusions),
                 }

@@ -27,11 +27,13 @@ class Scope:
 
     def labels(self, machine: MachinePlan) -> dict[str, str]:
         """Labels of one Machine; those of project, stack, namespace and region come with its provider."""
+        owner = {"hdinfra.tenant": machine.tenant} if machine.tenant else {}
         return {
             "hdinfra.zone": self.zone,
             "hdinfra.place": machine.place,
             "hdinfra.role": machine.role,
             "hdinfra.operator": machine.operator,
+            **owner,
         }
 
 

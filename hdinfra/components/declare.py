@@ -2,16 +2,22 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import pulumi
 
 from hdinfra.clouds.cloud import MachineHandle
 from hdinfra.components.edge import ProxyEdge, ProxyEdgeArgs
 from hdinfra.components.enrolment import Clock
-from hdinfra.components.instance import SharedInstance, SharedInstanceArgs
+from hdinfra.components.instance import (
+    DedicatedInstance,
+    DedicatedInstanceArgs,
+    Instance,
+    SharedInstance,
+    SharedInstanceArgs,
+)
 from hdinfra.components.zone import Zone, ZoneArgs
-from hdinfra.model.plan import ClusterPlan, ZonePlan
+from hdinfra.model.plan import ClusterPlan, InstancePlan, ZonePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +25,28 @@ class Declared:
     """The components of one plan."""
 
     zone: Zone
-    instances: tuple[SharedInstance, ...]
+    instances: tuple[Instance, ...]
     edge: ProxyEdge | None
 
 
 def declare(plan: ZonePlan, clock: Clock = time.time) -> Declared:
     """Declare everything that the plan holds. `clock` dates the enrolment tokens."""
     zone = Zone(plan.zone, ZoneArgs(plan=plan, clock=clock))
-    instances = tuple(
-        SharedInstance(instance.name, SharedInstanceArgs(zone=zone, plan=instance)) for instance in plan.instances
-    )
+    instances = tuple(_instance(zone, instance) for instance in plan.instances)
     edge = ProxyEdge("edge", ProxyEdgeArgs(zone=zone, plan=plan.edge, instances=instances)) if plan.edge else None
     return Declared(zone, instances, edge)
+
+
+def _instance(zone: Zone, plan: InstancePlan) -> Instance:
+    match plan.tenancy:
+        case "shared":
+            return SharedInstance(plan.name, SharedInstanceArgs(zone=zone, plan=plan))
+        case "dedicated":
+            return DedicatedInstance(plan.name, DedicatedInstanceArgs(zone=zone, plan=plan))
+        case "byol":
+            raise ValueError(f"`{plan.name}` is its customer's to host: declare a ByolInstance in their own stack")
+        case _:
+            assert_never(plan.tenancy)
 
 
 def status_of(declared: Declared) -> dict[str, Any]:
@@ -47,6 +63,10 @@ def status_of(declared: Declared) -> dict[str, Any]:
         "clusters": [
             _cluster(cluster, [pair for pair in of_instances.values() if pair[1].plan.place == cluster.name])
             for cluster in plan.clusters
+        ],
+        "instances": [
+            {"name": one.name, "tenancy": one.tenancy, "tenants": [tenant.name for tenant in one.tenants]}
+            for one in plan.instances
         ],
         "edge": {
             "urls": list(edge.urls) if edge else [],

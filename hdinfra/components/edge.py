@@ -9,7 +9,7 @@ import pulumi
 from hdinfra.clouds.cloud import MachineHandle
 from hdinfra.components.control import PolicyHandle
 from hdinfra.components.ground import declare_machine, resolved
-from hdinfra.components.instance import SharedInstance
+from hdinfra.components.instance import Instance
 from hdinfra.components.zone import Zone
 from hdinfra.model.plan import EdgePlan
 from hdinfra.model.policies import load_balancer_policy
@@ -21,7 +21,7 @@ class ProxyEdgeArgs:
 
     zone: Zone
     plan: EdgePlan | None
-    instances: Sequence[SharedInstance]
+    instances: Sequence[Instance]
 
 
 class ProxyEdge(pulumi.ComponentResource):
@@ -47,7 +47,7 @@ class ProxyEdge(pulumi.ComponentResource):
         self.register_outputs({"urls": list(self.urls)})
 
 
-def _document(instances: Sequence[SharedInstance]) -> pulumi.Output[dict[str, Any]]:
+def _document(instances: Sequence[Instance]) -> pulumi.Output[dict[str, Any]]:
     known = pulumi.Output.all(**{instance.plan.name: resolved(instance.machines) for instance in instances})
     return known.apply(
         lambda addresses: load_balancer_policy(

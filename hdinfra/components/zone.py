@@ -11,7 +11,7 @@ from hdinfra.components.bundles import Bundles, BundlesArgs
 from hdinfra.components.cluster import Cluster, ClusterArgs
 from hdinfra.components.control import ControlPlane, ControlPlaneArgs
 from hdinfra.components.enrolment import Clock, Enrolment
-from hdinfra.components.ground import lay_ground
+from hdinfra.components.ground import lay_ground, scope_of
 from hdinfra.components.lab import LabOrigins, LabOriginsArgs
 from hdinfra.components.place import Place, PlaceArgs
 from hdinfra.machine.roles import MANAGED
@@ -48,7 +48,7 @@ class Zone(pulumi.ComponentResource):
     def __init__(self, name: str, args: ZoneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hdinfra:index:Zone", name, None, opts)
         self.plan = args.plan
-        self.scope = _scope(args)
+        self.scope = scope_of(args.plan.zone, args.namespace)
         wan = self._wan(args.plan.wan) if args.plan.wan else None
         self.clusters = {plan.name: self._cluster(plan, wan) for plan in args.plan.clusters}
         self.places = self._places(wan)
@@ -121,9 +121,3 @@ class Zone(pulumi.ComponentResource):
         control, enrolment = self.management
         args = LabOriginsArgs(self.plan.lab, self.scope, self.plan.instances, control, enrolment, wan)
         return LabOrigins("lab", args, pulumi.ResourceOptions(parent=self))
-
-
-def _scope(args: ZoneArgs) -> Scope:
-    project, stack = pulumi.get_project(), pulumi.get_stack()
-    namespace = args.namespace or pulumi.Config("hdinfra").get("namespace") or f"{project}-{stack}"
-    return Scope(project=project, stack=stack, namespace=namespace, zone=args.plan.zone)

@@ -78,6 +78,7 @@ def _told(node: Node, site: _Site, last: dict[str, KeptEntry]) -> dict[str, Any]
         "host": site.spec["host"],
         "tenant": site.spec["tenant"],
         "scope": site.scope,
+        "profile": site.spec.get("profile", "complete"),
         **{name: values.get(name, site.spec[name]) for name in SETTINGS},
         **{name: site.spec[name] for name in _CEILINGS},
         "settings": setting,

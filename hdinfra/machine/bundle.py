@@ -5,6 +5,7 @@ import io
 import os
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,12 +16,21 @@ _OF_ONE_ROLE = {
     "tenant_names": "waf",
     "tenants": "waf",
     "waf": "waf",
+    "waf_site": "waf",
     "load_balancer": "load-balancer",
     "lab_origin": "lab-origin",
     "lab_server": "lab-origin",
     "control_node": "control",
 }
 """Modules of the agent that only one role has; all others are everybody's."""
+
+_OF_HDSYNC = frozenset(
+    {
+        *("commissions", "door", "endpoints", "eyes", "first_boot", "hdsync", "keeper", "link", "papers"),
+        *("probation", "renewal", "state", "talk", "versions"),
+    }
+)
+"""Modules of the agent that only the daemon has, which nobody starts where there is no control plane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +51,30 @@ class Bundle:
 def bundle_of(role: str) -> Bundle:
     """The archive of a role, the same bytes on every computer (so it is not compressed: compressors differ)."""
     sources = {"hdinfra/__init__.py": b"", **_package("protocol"), **_package("agent")}
-    sources = {path: text for path, text in sources.items() if _OF_ONE_ROLE.get(Path(path).stem, role) == role}
+    sources = {path: text for path, text in sources.items() if _is_of(role, path)}
     if role == "control":
         sources |= _package("control")
+    content = archive_of({path: (text, 0o644) for path, text in sources.items()})
+    return Bundle(role, hashlib.sha256(content).hexdigest(), content)
+
+
+def unmanaged_sources(role: str) -> dict[str, str]:
+    """Path to text of what `hdctl` needs on a machine of that role that never meets a control plane: no daemon, and no
+    module that could call anybody."""
+    agent = {path: text for path, text in _package("agent").items() if Path(path).stem not in _OF_HDSYNC}
+    found = {path: text.decode() for path, text in agent.items() if _is_of(role, path)}
+    return {"hdinfra/__init__.py": "", **found}
+
+
+def archive_of(files: Mapping[str, tuple[bytes, int]]) -> bytes:
+    """A tar of these files by path, each with its content and mode: root's, without dates, the same everywhere."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for path in sorted(sources):
+        for path, (content, mode) in sorted(files.items()):
             member = tarfile.TarInfo(path)
-            member.size, member.mode = len(sources[path]), 0o644
-            archive.addfile(member, io.BytesIO(sources[path]))
-    content = buffer.getvalue()
-    return Bundle(role, hashlib.sha256(content).hexdigest(), content)
+            member.size, member.mode = len(content), mode
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def keep_bundle(bundle: Bundle, folder: Path) -> Path:
@@ -74,6 +97,10 @@ def keep_bundle(bundle: Bundle, folder: Path) -> Path:
 def cache_folder() -> Path:
     """Where bundles lie until they are handed to a cloud."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hdinfra" / "bundles"
+
+
+def _is_of(role: str, path: str) -> bool:
+    return _OF_ONE_ROLE.get(Path(path).stem, role) == role
 
 
 def _package(name: str) -> dict[str, bytes]:

@@ -49,7 +49,7 @@ def cloud_config(machine: Machine, first_boot: Sequence[File] = ()) -> str:
     """
     # Nobody logs in: no default user, and of cloud-init's modules only those with work here (no host keys).
     head = {"users": [], **_MODULES, **_quiet_boot(machine.units)}
-    entries = map(_entry, (_identity(machine.identity), *first_boot, *all_files(machine)))
+    entries = map(_entry, (identity_file(machine.identity), *first_boot, *all_files(machine)))
     tail = {"runcmd": [["/usr/lib/hdinfra/boot.sh"]]}
     return "".join(("#cloud-config\n", _yaml(head), "write_files:\n", *entries, _yaml(tail)))
 
@@ -82,6 +82,13 @@ def all_files(machine: Machine) -> tuple[File, ...]:
     return tuple(sorted(files, key=lambda file: file.path))
 
 
+def identity_file(identity: Identity) -> File:
+    """The one file in which Machines of a role differ."""
+    # A machine of many tenants says nothing of them: what it is must not change because dedicated ones came to be.
+    told = {name: value for name, value in asdict(identity).items() if value is not None}
+    return File(IDENTITY_PATH, json.dumps(told, sort_keys=True) + "\n")
+
+
 def _users(users: Iterable[User]) -> Iterable[str]:
     yield "g hdinfra-operators -"
     yield from (f'u {user.name} - "" {user.home}' for user in users)
@@ -92,10 +99,6 @@ def _quiet_boot(units: Iterable[Unit]) -> dict[str, object]:
     packaged = [unit.name for unit in units if unit.drop_in is not None]
     stop = ["cloud-init-per", "once", "hdinfra-quiet", "systemctl", "--no-block", "stop", *packaged]
     return {"bootcmd": [stop]} if packaged else {}
-
-
-def _identity(identity: Identity) -> File:
-    return File(IDENTITY_PATH, json.dumps(asdict(identity), sort_keys=True) + "\n")
 
 
 def _unit_file(unit: Unit) -> File:

@@ -1,15 +1,20 @@
 """Whether every Machine's user data fits into what its provider takes: seen in the plan, not at the provider's door."""
 
+import sys
 from collections.abc import Iterator, Mapping
 
 from hdinfra.machine.cloud_init import all_files, user_data_bytes
 from hdinfra.machine.first_boot import callers_file, sample_first_boot
 from hdinfra.machine.machine import File, Machine
 from hdinfra.machine.roles import MANAGED, machine_of
+from hdinfra.machine.unmanaged import brought_along, unmanaged
+from hdinfra.model.byol_planner import ByolPlan
 from hdinfra.model.plan import MachinePlan, ZonePlan
 from hdinfra.model.refusal import Refusal
 from hdinfra.model.regions import load_catalogue
 from hdinfra.model.spec import Provider
+
+_UNLIMITED = sys.maxsize
 
 
 def user_data_refusals(plan: ZonePlan, limits: Mapping[Provider, int] | None = None) -> tuple[Refusal, ...]:
@@ -21,6 +26,23 @@ def user_data_refusals(plan: ZonePlan, limits: Mapping[Provider, int] | None = N
         for machine in (machine_of(plan.zone, planned),)
         if (limit := known[planned.provider]) < bytes_of(plan, machine)
     )
+
+
+def byol_refusals(plan: ByolPlan, limits: Mapping[Provider, int] | None = None) -> tuple[Refusal, ...]:
+    """At most one: a BYOL Machine's code comes in its user data too, about 25 kB after gzip, and not every provider
+    takes that. `limits` in bytes; left out, the catalogue's, but none on the local cloud, where user data is a file."""
+    known = limits if limits is not None else _catalogue_limits() | {Provider.LOCAL: _UNLIMITED}
+    planned = max(plan.machines, key=lambda machine: len(machine.name))
+    machine = unmanaged(machine_of(plan.name, planned))
+    found, limit = user_data_bytes(machine, brought_along(planned.role, plan.policy)), known[planned.provider]
+    if plan.installs or found <= limit:
+        return ()
+    message = (
+        f"cloud-init data of `{planned.name}`, code and policy with it, is {found:,} bytes after gzip; "
+        f"{planned.provider} takes at most {limit:,} and would reject the Machine."
+    )
+    fix = "write `install: true` in place of `provider` and `region`, and install machines of that cloud from bundles"
+    return (Refusal("provider", "machine.user-data-limit", message, fix),)
 
 
 def bytes_of(plan: ZonePlan, machine: Machine) -> int:

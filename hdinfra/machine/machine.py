@@ -61,12 +61,13 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The only part in which two machines of one role differ."""
+    """The only part in which two machines of one role differ. `tenant`: whose machine it is, if one tenant's alone."""
 
     name: str
     zone: str
     place: str
     role: str
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,11 @@ def declaration(
     wan = wan_prefixes(network) if has_wan(spec) else None
     clusters = _clusters(spec, network, catalogue)
     prefixes = {cluster.name: cluster.prefixes for cluster in clusters}
-    machines = [(seat, _machine(seat, numbers[seat.name], prefixes.get(seat.place), wan)) for seat in seats]
+    owners = {instance.name: instance.owner for instance in spec.instances}
+    machines = [
+        (seat, _machine(seat, numbers[seat.name], prefixes.get(seat.place), wan, owners.get(seat.instance or "")))
+        for seat in seats
+    ]
     by_instance: dict[str, list[MachinePlan]] = {instance.name: [] for instance in spec.instances}
     for seat, machine in machines:
         if seat.instance is not None:
@@ -51,7 +55,8 @@ def declaration(
         wan=wan,
         clusters=clusters,
         instances=tuple(
-            _instance(instance, by_instance[instance.name]) for instance in sorted(spec.instances, key=lambda i: i.name)
+            instance_plan(instance, by_instance[instance.name])
+            for instance in sorted(spec.instances, key=lambda i: i.name)
         ),
         edge=EdgePlan(edge) if spec.edge else None,
         lab=LabPlan(tuple(machine for _, machine in machines if machine.role == "lab-origin")),
@@ -103,7 +108,9 @@ def _clusters(spec: ZoneSpec, network: Prefixes, catalogue: Catalogue) -> tuple[
     return tuple(plans)
 
 
-def _machine(seat: Seat, number: int, cluster: Prefixes | None, wan: Prefixes | None) -> MachinePlan:
+def _machine(
+    seat: Seat, number: int, cluster: Prefixes | None, wan: Prefixes | None, tenant: str | None
+) -> MachinePlan:
     region = seat.region
     target = API_PORT if seat.role == "control" else 80
     publish = Publish(seat.publish.address, seat.publish.port, target) if seat.publish else None
@@ -118,10 +125,12 @@ def _machine(seat: Seat, number: int, cluster: Prefixes | None, wan: Prefixes | 
         private=cluster_addresses(cluster, number) if cluster else None,
         public=wan_addresses(wan, region.slot, number) if wan and _plays_the_internet(region.provider) else None,
         publish=publish,
+        tenant=tenant,
     )
 
 
-def _instance(instance: InstanceSpec, machines: Sequence[MachinePlan]) -> InstancePlan:
+def instance_plan(instance: InstanceSpec, machines: Sequence[MachinePlan]) -> InstancePlan:
+    """An Instance with these Machines; sites by host, whatever order the spec has them in."""
     sites = [_site(site, tenant.name) for tenant in instance.tenants for site in tenant.sites]
     return InstancePlan(
         name=instance.name,
@@ -150,6 +159,11 @@ def _site(site: SiteSpec, tenant: str) -> SitePlan:
         lowest_mode=site.ceilings.lowest_mode,
         highest_paranoia=site.ceilings.highest_paranoia,
         most_exclusions=site.ceilings.exclusions,
+        profile=site.profile,
+        excluded_paths=tuple(sorted({path.rstrip("/") for path in site.excluded_paths})),
+        excluded_networks=tuple(sorted(set(site.excluded_networks), key=lambda n: (n.version, n))),
+        rate=site.rate,
+        cache=site.cache,
     )
 
 

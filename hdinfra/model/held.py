@@ -1,18 +1,26 @@
 """Decisions that must not drift between runs: what is held stays, prices and hashing count only where nothing is."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from hdinfra.model.names import Spec
 
 
 class HeldInstance(Spec):
-    """An Instance's chosen Clusters, how many Machines each of them holds, and their size (a name a provider)."""
+    """An Instance's chosen Clusters, how many Machines each of them holds, and their size (a name a provider).
+
+    `tenant`: whose alone they are, left out of the text where they are shared.
+    """
 
     clusters: tuple[str, ...]
     machines_per_cluster: int
     size: str
+    tenant: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_text(self, usually: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in usually(self).items() if value is not None}
 
 
 class Held(Spec):

@@ -48,6 +48,38 @@ def _address(value: object) -> object:
         raise ValueError("an address of IPv4 or IPv6 is due, such as 192.0.2.10 or 2001:db8::10") from error
 
 
+def _network(value: object) -> object:
+    if not isinstance(value, str):
+        return _plain_text(value)
+    _plain_text(value)
+    try:
+        return ipaddress.ip_network(value)
+    except ValueError as error:
+        # One refusal instead of one a family, and without the value as it came.
+        raise ValueError(
+            "a network of IPv4 or IPv6 is due, its host bits zero, such as 192.0.2.0/24 or 2001:db8::/32"
+        ) from error
+
+
+def _path_part(value: str) -> str:
+    segments = value.removesuffix("/").split("/")[1:]
+    if "" in segments or {".", ".."} & set(segments) or not segments:
+        raise ValueError(
+            "a path below `/` is due, without empty, `.` and `..` segments, such as /upload; "
+            "for the whole site there is `mode: BYPASS`"
+        )
+    return value
+
+
+def _network_part(value: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    if value.prefixlen < (8 if value.version == 4 else 32):
+        raise ValueError(
+            "a part of the Internet is due, of IPv4 a /8 at most and of IPv6 a /32; "
+            "for all clients there is `mode: BYPASS`"
+        )
+    return value
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$", max_length=32)]
 """A zone, cluster, instance, tenant or place: one DNS label (RFC 1123) of 32 characters at most, letter first.
 pydantic's regular expressions are Rust's, whose `$` does not match before a last newline as Python's does."""
@@ -60,6 +92,9 @@ RegionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_lengt
 
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]{0,200}$")]
 """An absolute path of unreserved characters (RFC 3986): nothing that a configuration file would have to quote."""
+
+PathPart = Annotated[UrlPath, AfterValidator(_path_part)]
+"""A part of a site: a path below its root and all that lies below it."""
 
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 """A TCP port."""
@@ -90,8 +125,11 @@ IPv6Prefix = Annotated[IPv6Network, BeforeValidator(_plain_text)]
 """An IPv6 network, written as text, its host bits zero."""
 
 
-Prefix = Annotated[IPv4Network | IPv6Network, BeforeValidator(_plain_text)]
+Prefix = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 """A network of either family, written as text, its host bits zero."""
+
+NetworkPart = Annotated[Prefix, AfterValidator(_network_part)]
+"""A network that leaves most of the Internet out: a /8 of IPv4 or a /32 of IPv6 at most."""
 
 HttpUrl = Annotated[
     str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.:\[\]_~-]+(/[A-Za-z0-9._~-]+)*/?$", max_length=500)
@@ -121,7 +159,9 @@ __all__ = [
     "IPv6Network",
     "IPv6Prefix",
     "Name",
+    "NetworkPart",
     "Paranoia",
+    "PathPart",
     "Port",
     "Prefix",
     "RegionName",

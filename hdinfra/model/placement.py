@@ -31,12 +31,13 @@ class Placement:
     candidates: tuple[Candidate, ...]
     machines_per_cluster: int
 
-    def held(self) -> HeldInstance:
-        """What must not drift until the next run."""
+    def held(self, tenant: str | None) -> HeldInstance:
+        """What must not drift until the next run; `tenant`: whose alone the Machines are."""
         return HeldInstance(
             clusters=tuple(candidate.cluster for candidate in self.candidates),
             machines_per_cluster=self.machines_per_cluster,
             size=",".join(sorted({candidate.size.name for candidate in self.candidates})),
+            tenant=tenant,
         )
 
 

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from hdinfra.model.held import Held
-from hdinfra.model.spec import App, HostingPlan, Mode, Provider
+from hdinfra.model.spec import App, CacheSpec, HostingPlan, Mode, Profile, Provider, RateSpec, Tenancy
 
 
 class Addresses(NamedTuple):
@@ -49,7 +49,7 @@ class MachinePlan:
 
     `private` lies in the Cluster's network; `public` is fixed by the plan only where we are the provider (the local
     cloud), elsewhere the provider gives it and it is None. `role` is `waf`, `load-balancer`, `control`,
-    `bundle-store` or `lab-origin`.
+    `bundle-store` or `lab-origin`. `tenant`: whose it is alone; None for what many share.
     """
 
     name: str
@@ -62,6 +62,7 @@ class MachinePlan:
     private: Addresses | None
     public: Addresses | None
     publish: Publish | None = None
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,11 @@ class SitePlan:
     lowest_mode: Mode = Mode.BYPASS
     highest_paranoia: int = 4
     most_exclusions: int = 16
+    profile: Profile = Profile.COMPLETE
+    excluded_paths: tuple[str, ...] = ()
+    excluded_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    rate: RateSpec | None = None
+    cache: CacheSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ class InstancePlan:
 
     name: str
     app: App
-    tenancy: str
+    tenancy: Tenancy
     capacity: int
     machines: tuple[MachinePlan, ...]
     tenants: tuple[TenantPlan, ...]

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from hdinfra.model.checks.byol import check_no_byol
 from hdinfra.model.checks.clusters import check_clusters
 from hdinfra.model.checks.control import check_control
 from hdinfra.model.checks.edge import check_edge
 from hdinfra.model.checks.instances import CONTROL, check_instances
 from hdinfra.model.checks.network import check_network
+from hdinfra.model.checks.tenancy import check_tenancy
 from hdinfra.model.declaration import declaration, has_wan
 from hdinfra.model.held import Held
 from hdinfra.model.numbering import (
@@ -44,7 +46,7 @@ def plan_zone(spec: ZoneSpec, held: Held = NOTHING_HELD, catalogue: Catalogue | 
     sizes that fit, numbers. `plan.held` counts one serial further only if something in it changed.
     """
     tables = catalogue or load_catalogue()
-    refusals = check_spec(spec, tables)
+    refusals = [*check_spec(spec, tables), *check_tenancy(spec, held)]
     if any(refusal.rule in _PLACELESS for refusal in refusals):
         raise RefusedError(refusals)
     placements, unplaced = _placements(spec, held, tables)
@@ -57,7 +59,8 @@ def plan_zone(spec: ZoneSpec, held: Held = NOTHING_HELD, catalogue: Catalogue | 
     numbers = number_seats(spec, seats, held.slots, tables)
     if not isinstance(numbers, dict):
         raise RefusedError(numbers)
-    return declaration(spec, seats, numbers, _now_held(held, placements, numbers), tables)
+    owners = {instance.name: instance.owner for instance in spec.instances}
+    return declaration(spec, seats, numbers, _now_held(held, placements, numbers, owners), tables)
 
 
 def check_spec(spec: ZoneSpec, catalogue: Catalogue) -> list[Refusal]:
@@ -68,6 +71,7 @@ def check_spec(spec: ZoneSpec, catalogue: Catalogue) -> list[Refusal]:
         *check_edge(spec, catalogue),
         *check_instances(spec),
         *check_control(spec),
+        *check_no_byol(spec),
     ]
 
 
@@ -76,8 +80,10 @@ def rechosen(held: Held) -> Held:
     return held.model_copy(update={"instances": {}})
 
 
-def _now_held(held: Held, placements: Mapping[str, Placement], numbers: Mapping[str, int]) -> Held:
-    instances = {name: placement.held() for name, placement in sorted(placements.items())}
+def _now_held(
+    held: Held, placements: Mapping[str, Placement], numbers: Mapping[str, int], owners: Mapping[str, str | None]
+) -> Held:
+    instances = {name: placement.held(owners.get(name)) for name, placement in sorted(placements.items())}
     now = held.model_copy(update={"instances": instances, "slots": dict(sorted(numbers.items()))})
     return held if now == held else now.model_copy(update={"serial": held.serial + 1})
 

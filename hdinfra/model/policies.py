@@ -96,6 +96,11 @@ def _waf_site(site: SitePlan, lab: Mapping[str, Pair]) -> WafSite:
         lowest_mode=site.lowest_mode,
         highest_paranoia=site.highest_paranoia,
         most_exclusions=site.most_exclusions,
+        profile=site.profile,
+        excluded_paths=site.excluded_paths,
+        excluded_networks=site.excluded_networks,
+        rate=site.rate,
+        cache=site.cache,
     )
 
 

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from hdinfra.model.names import (
     Host,
@@ -12,7 +12,9 @@ from hdinfra.model.names import (
     IPv4,
     IPv6,
     Name,
+    NetworkPart,
     Paranoia,
+    PathPart,
     Port,
     Prefix,
     RuleNumber,
@@ -20,7 +22,7 @@ from hdinfra.model.names import (
     Spec,
     UrlPath,
 )
-from hdinfra.model.spec import Mode
+from hdinfra.model.spec import CacheSpec, Mode, Profile, RateSpec
 
 SCHEMA = 1
 """Version of the documents below; a machine that knows only an older one refuses them."""
@@ -41,7 +43,12 @@ class OriginAddress(Spec):
 
 
 class WafSite(Spec):
-    """One website behind the web application firewall. The last three are ceilings of what the API may set."""
+    """One website behind the web application firewall. `lowest_mode`, `highest_paranoia` and `most_exclusions` are
+    ceilings of what the API may set.
+
+    From `profile` on, what is as usual is left out of the text: a machine whose code is older reads a site that asks
+    for nothing new, and as many sites as before fit into a release.
+    """
 
     host: Host
     tenant: Name
@@ -54,6 +61,16 @@ class WafSite(Spec):
     origins: Annotated[tuple[OriginAddress, ...], Field(min_length=1, max_length=64)]
     health_path: UrlPath
     response_timeout_seconds: Seconds
+    profile: Profile = Profile.COMPLETE
+    excluded_paths: Annotated[tuple[PathPart, ...], Field(max_length=32)] = ()
+    excluded_networks: Annotated[tuple[NetworkPart, ...], Field(max_length=64)] = ()
+    rate: RateSpec | None = None
+    cache: CacheSpec | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, usually: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        usual = {name for name, field in type(self).model_fields.items() if getattr(self, name) == field.default}
+        return {name: value for name, value in usually(self).items() if name not in usual}
 
 
 class TenantLimits(Spec):

@@ -5,6 +5,17 @@ from types import MappingProxyType
 
 RULES: Mapping[str, str] = MappingProxyType(
     {
+        "byol.last-port": "Every Machine of a published BYOL Instance has a port, up to 65,535.",
+        "byol.licence-app": "The licence names the Instance's App.",
+        "byol.licence-clock": "This computer's clock is not behind the licence's own date of issue.",
+        "byol.licence-count": "The licence is for as many machines as the Instance has.",
+        "byol.licence-expired": "The licence has not run out.",
+        "byol.licence-forged": "The licence is as the vendor signed it, byte by byte.",
+        "byol.licence-not-yet": "The licence's first day has come.",
+        "byol.licence-tenant": "The licence was issued to the tenant that the spec names.",
+        "byol.no-zone": "What is deployed as a Zone is the spec of a Zone, not of a BYOL Instance.",
+        "byol.not-in-vendor-stack": "A Zone has no BYOL Instance: those are hosted by the customer.",
+        "byol.one-way": "A BYOL Instance stands either in a cloud's data centre or on machines that are installed.",
         "cluster.duplicate-data-centre": "Two Clusters of a Zone are never in the same data centre of one provider.",
         "cluster.duplicate-name": (
             "Clusters, edge places and lab machines have names of their own, no name of a Cluster or place starts "
@@ -23,6 +34,8 @@ RULES: Mapping[str, str] = MappingProxyType(
             "and what the provider takes in one Cluster."
         ),
         "instance.name-length": "A Machine's name, `<cluster>-<instance>-<number>`, is a host label of up to 63 bytes.",
+        "instance.owner-kept": ("An Instance that runs stays whose it is: shared, or the same one tenant's alone."),
+        "instance.one-tenant": "A dedicated Instance has exactly one tenant.",
         "instance.size": "The provider has a size of machine with that many vCPU and that much memory.",
         "instance.two-clusters": "An Instance runs in at least two Clusters that take Machines.",
         "instance.two-operators": "An Instance's Clusters belong to at least two operators.",
@@ -39,6 +52,9 @@ RULES: Mapping[str, str] = MappingProxyType(
             "reserved, nor inside the Zone's own network."
         ),
         "site.origin-unknown": "An origin is either an address or the name of a lab machine that exists.",
+        "site.profile-protects": (
+            "A site that shall refuse attacks, or may not be set to pass them, has a profile with rules."
+        ),
         "spec.file": "The spec can be read, is UTF-8 and has 1 MiB at most.",
         "spec.missing": "Every key that has no default is given.",
         "spec.type": "Every value has the type and range of its key.",

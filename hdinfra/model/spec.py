@@ -1,7 +1,7 @@
 """What a user writes: one Zone with its Clusters, Instances and edge. YAML and Python give the same models."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from pydantic import Field
 
@@ -15,7 +15,9 @@ from hdinfra.model.names import (
     IPv4Prefix,
     IPv6Prefix,
     Name,
+    NetworkPart,
     Paranoia,
+    PathPart,
     Port,
     Prefix,
     RegionName,
@@ -56,6 +58,23 @@ class HostingPlan(StrEnum):
     X_LARGE = "x-large"
 
 
+class Profile(StrEnum):
+    """Which rules of the OWASP Core Rule Set a site has, from none to all.
+
+    `basic`: methods, scanners and HTTP itself; `strong`: also commands, scripts and SQL in requests; `complete`: also
+    PHP, files and whatever else the Core Rule Set has.
+    """
+
+    NONE = "none"
+    BASIC = "basic"
+    STRONG = "strong"
+    COMPLETE = "complete"
+
+
+Tenancy = Literal["shared", "dedicated", "byol"]
+"""Whose an Instance is: many tenants' at once, or one tenant's alone with all its Machines, here or at their place."""
+
+
 class NetworkSpec(Spec):
     """The pool out of which every Cluster gets its own, fixed part."""
 
@@ -91,8 +110,24 @@ class CeilingsSpec(Spec):
     exclusions: Annotated[int, Field(strict=True, ge=0, le=64)] = 16
 
 
+class RateSpec(Spec):
+    """What one client (an IPv4 address or an IPv6 /64) may ask of each Machine; 429 answers what comes above it."""
+
+    per_second: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(description="Requests a second")
+    burst: Annotated[int, Field(strict=True, ge=0, le=10_000)] = Field(
+        default=0, description="How many requests above the rate may come at once"
+    )
+
+
+class CacheSpec(Spec):
+    """Answers that the origin's headers allow to be kept, on each Machine's disk."""
+
+    size_mib: Annotated[int, Field(strict=True, ge=1, le=1_024)] = 64
+
+
 class SiteSpec(Spec):
-    """One website of a tenant. `mode`, `paranoia` and `exclusions` hold until the management API says otherwise."""
+    """One website of a tenant. `mode`, `paranoia` and `exclusions` hold until the management API says otherwise; all
+    else is the stack's alone."""
 
     host: Host
     mode: Mode = Mode.RECORD
@@ -100,6 +135,15 @@ class SiteSpec(Spec):
     exclusions: Annotated[tuple[RuleNumber, ...], Field(max_length=64)] = Field(
         default=(), description="Rules of the Core Rule Set that do not apply"
     )
+    profile: Profile = Field(default=Profile.COMPLETE, description="Which rules of the Core Rule Set there are at all")
+    excluded_paths: Annotated[tuple[PathPart, ...], Field(max_length=32)] = Field(
+        default=(), description="Parts of the site that are not inspected"
+    )
+    excluded_networks: Annotated[tuple[NetworkPart, ...], Field(max_length=64)] = Field(
+        default=(), description="Clients who are not inspected"
+    )
+    rate: RateSpec | None = Field(default=None, description="Left out, clients may ask as much as they like")
+    cache: CacheSpec | None = Field(default=None, description="Left out, every request goes to the origin")
     ceilings: CeilingsSpec = CeilingsSpec()
     origins: Annotated[tuple[OriginSpec, ...], Field(min_length=1, max_length=16)]
     health_path: UrlPath = "/"
@@ -121,7 +165,10 @@ class InstanceSpec(Spec):
 
     name: Name
     app: App = App.WAF
-    tenancy: Literal["shared"] = "shared"
+    tenancy: Tenancy = Field(
+        default="shared",
+        description="`dedicated`: for exactly one tenant; `byol` is refused here: it is a spec of its own",
+    )
     capacity: Annotated[int, Field(strict=True, ge=1, le=200)] = 1
     clusters: tuple[Name, ...] | None = Field(default=None, description="Left out, the planner chooses")
     machines_per_cluster: Annotated[int, Field(strict=True, ge=1, le=200)] | None = Field(
@@ -130,6 +177,17 @@ class InstanceSpec(Spec):
     vcpu: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     memory_mib: Annotated[int, Field(strict=True, ge=128, le=262_144)] = 512
     tenants: tuple[TenantSpec, ...] = ()
+
+    @property
+    def owner(self) -> str | None:
+        """The tenant whose alone the Machines are; None where tenants share them."""
+        match self.tenancy:
+            case "shared":
+                return None
+            case "dedicated" | "byol":
+                return self.tenants[0].name if self.tenants else None
+            case _:
+                assert_never(self.tenancy)
 
 
 class PublishSpec(Spec):

@@ -1,16 +1,30 @@
-"""A Zone's spec as a YAML file: read, checked by type, and refused as a whole with every error at once."""
+"""A spec, of a Zone or BYOL, as a YAML file: read, checked by type, refused as a whole with every error at once."""
 
 from pathlib import Path
 from typing import Any
 
+from hdinfra.model.byol import ByolSpec
+from hdinfra.model.names import Spec
+from hdinfra.model.refusal import Refusal, RefusedError
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.model.typed import refusals_of, validated
 from hdinfra.model.yaml_text import read_mapping, read_text
 
+_NO_ZONE = Refusal(
+    "byol",
+    "byol.no-zone",
+    "This spec describes a BYOL Instance; the verbs of a Zone would find none of what they look for.",
+    "deploy it with `pulumi up`, or write bundles with `hdinfra byol bundle`",
+)
+
 
 def parse_spec(text: str, source: str = "the spec") -> ZoneSpec:
-    """The spec in that YAML text. Raises RefusedError with every `spec.*` refusal; `source` names it in messages."""
-    return validated(ZoneSpec, read_mapping(text, source))
+    """The Zone in that YAML text. Raises RefusedError with every `spec.*` refusal, or `byol.no-zone`; `source` names it
+    in messages."""
+    mapping = read_mapping(text, source)
+    if "byol" in mapping and "zone" not in mapping:
+        raise RefusedError([_NO_ZONE])
+    return validated(ZoneSpec, mapping)
 
 
 def load_spec(path: Path | str) -> ZoneSpec:
@@ -18,9 +32,24 @@ def load_spec(path: Path | str) -> ZoneSpec:
     return parse_spec(read_text(Path(path)), str(path))
 
 
-def json_schema() -> dict[str, Any]:
+def parse_byol(text: str, source: str = "the spec") -> ByolSpec:
+    """The BYOL Instance in that YAML text. Raises RefusedError with every `spec.*` refusal."""
+    return validated(ByolSpec, read_mapping(text, source))
+
+
+def load_byol(path: Path | str) -> ByolSpec:
+    """The BYOL Instance in that file. Raises RefusedError, also when the file cannot be read."""
+    return parse_byol(read_text(Path(path)), str(path))
+
+
+def is_byol(path: Path | str) -> bool:
+    """Whether that file describes a BYOL Instance rather than a Zone. Raises RefusedError when it cannot be read."""
+    return "byol" in read_mapping(read_text(Path(path)), str(path))
+
+
+def json_schema(model: type[Spec]) -> dict[str, Any]:
     """JSON schema of a spec, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ZoneSpec.model_json_schema()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
 
 
-__all__ = ["json_schema", "load_spec", "parse_spec", "refusals_of"]
+__all__ = ["is_byol", "json_schema", "load_byol", "load_spec", "parse_byol", "parse_spec", "refusals_of"]

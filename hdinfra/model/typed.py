@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from hdinfra.model import byol as byol_module
 from hdinfra.model import held as held_module
 from hdinfra.model import policy as policy_module
 from hdinfra.model import spec as spec_module
@@ -18,7 +19,7 @@ LONGEST_SHOWN = 80
 
 _MODELS = {
     name: model
-    for module in (spec_module, held_module, policy_module)
+    for module in (spec_module, byol_module, held_module, policy_module)
     for name, model in vars(module).items()
     if isinstance(model, type) and issubclass(model, BaseModel)
 }

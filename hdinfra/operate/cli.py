@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from hdinfra.model.refusal import RefusedError
+from hdinfra.operate.cli_byol import byol
 from hdinfra.operate.cli_drill import drills
 from hdinfra.operate.cli_frame import AsJson, Directory, Stack, give, progress, summary
+from hdinfra.operate.cli_licence import licences
 from hdinfra.operate.cli_policy import policies
 from hdinfra.operate.cli_site import sites
 from hdinfra.operate.cli_tenant import tenants
@@ -25,7 +27,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Zones over many clouds and your own racks: decide, bring up, look, drill, take down.",
 )
+app.add_typer(byol, name="byol")
 app.add_typer(drills, name="drill")
+app.add_typer(licences, name="licence")
 app.add_typer(policies, name="policy")
 app.add_typer(sites, name="site")
 app.add_typer(tenants, name="tenant")

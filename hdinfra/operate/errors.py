@@ -6,7 +6,9 @@ OperateError            exit 1: keeps its cause, says what is still running and 
 ├── ContainersError     Docker or Podman cannot be reached or refused
 ├── NotServingError     everything is declared, yet something does not answer
 ├── SpecEditError       what was ordered does not fit the spec that is there: exit 2
+├── ByolError           a bundle cannot be written, or not from that spec
 ├── ControlError        the management API refused, or no API machine answers
+├── LicenceFileError    a key, licence or ledger file that cannot be read, written or used as it is
 └── InterruptedByUser   Ctrl-C, after the engine has ended cleanly: exit 130
 """
 
@@ -49,6 +51,14 @@ class NotServingError(OperateError):
 
 class ControlError(OperateError):
     """The management API refused, or no API machine answers."""
+
+
+class ByolError(OperateError):
+    """A bundle cannot be written, or not from that spec."""
+
+
+class LicenceFileError(OperateError):
+    """A key, licence or ledger file that cannot be read, written or used as it is."""
 
 
 class SpecEditError(OperateError):

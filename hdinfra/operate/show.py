@@ -10,7 +10,7 @@ from rich.text import Text
 
 from hdinfra.machine.limits import bytes_of
 from hdinfra.machine.roles import machine_of
-from hdinfra.model.plan import MachinePlan, ZonePlan
+from hdinfra.model.plan import InstancePlan, MachinePlan, ZonePlan
 from hdinfra.model.regions import load_catalogue
 from hdinfra.model.spec import Provider
 from hdinfra.operate.decide import Decision
@@ -70,6 +70,10 @@ def plan_json(decision: Decision) -> Json:
             }
             for cluster in plan.clusters
         ],
+        "instances": [
+            {"name": one.name, "tenancy": one.tenancy, "tenants": _names(one), "machines": len(one.machines)}
+            for one in plan.instances
+        ],
         "machines": [_machine_json(machine) for machine in plan.machines],
         "sites": [
             {"host": site.host, "tenant": site.tenant, "instance": instance.name, "mode": str(site.mode)}
@@ -85,11 +89,17 @@ def plan_json(decision: Decision) -> Json:
     }
 
 
+def _names(instance: InstancePlan) -> list[str]:
+    return [tenant.name for tenant in instance.tenants]
+
+
 def show_plan(decision: Decision, console: Console) -> None:
     """Print the plan as tables."""
     plan = decision.plan
     console.print(f"zone [bold]{escape(plan.zone)}[/bold] in area {escape(plan.area)}, held serial {plan.held.serial}")
     console.print(table(("cluster", "provider", "region", "operator", "ipv4", "ipv6"), _cluster_rows(plan)))
+    instances = [(one.name, one.tenancy, ", ".join(_names(one)), str(len(one.machines))) for one in plan.instances]
+    console.print(table(("instance", "tenancy", "tenants", "machines"), instances))
     machines = [_machine_json(machine) for machine in plan.machines]
     console.print(table(("machine", "role", "size", "private", "public", "published"), map(_machine_row, machines)))
     console.print(table(("role", "provider", "user data", "limit"), _user_data_rows(plan)))
@@ -111,6 +121,9 @@ def show_status(status: Json, not_well: Sequence[str], console: Console) -> None
     console.print(table(("cluster", "operator", "machine", "role", "health", "policy", "remarks"), rows))
     for url in status["edge"]["urls"]:
         console.print(f"edge {escape(url)}")
+    for one in status["instances"]:
+        tenants = ", ".join(map(escape, one["tenants"])) or "nobody yet"
+        console.print(f"instance {escape(one['name'])}, {one['tenancy']}: {tenants}")
     for site in status["sites"]:
         console.print(f"site {escape(site['host'])} of {escape(site['tenant'])}, {site['mode']}")
     for alarm in status["alarms"]:
@@ -127,12 +140,13 @@ def show_sites(sites: Sequence[Json], console: Console) -> None:
             site["tenant"],
             site["instance"],
             site["mode"],
+            site["profile"],
             str(site["paranoia"]),
             ", ".join(site["origins"]),
         )
         for site in sites
     ]
-    console.print(table(("site", "tenant", "instance", "mode", "paranoia", "origins"), rows))
+    console.print(table(("site", "tenant", "instance", "mode", "profile", "paranoia", "origins"), rows))
 
 
 def show_tenants(tenants: Sequence[Json], console: Console) -> None:

@@ -109,8 +109,10 @@ def show_bad_policy(report: "BadPolicyReport", console: Console) -> None:
 def _site_row(site: Json) -> tuple[str, ...]:
     if "mode" not in site:
         return (site["host"], site["instance"], "", "")
-    excluded = ", ".join(map(str, site["exclusions"]))
-    return (site["host"], site["mode"], f"paranoia {site['paranoia']}", f"without {excluded}" if excluded else "")
+    excluded = [*site["exclusions"], *site.get("excluded_paths", ()), *site.get("excluded_networks", ())]
+    without = f"without {', '.join(map(str, excluded))}" if excluded else ""
+    strength = f"{site.get('profile', 'complete')}, paranoia {site['paranoia']}"
+    return (site["host"], site["mode"], strength, without)
 
 
 def _setting(setting: Json) -> str:

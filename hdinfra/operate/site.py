@@ -60,6 +60,7 @@ def _site(site: SiteSpec) -> Json:
     return {
         "host": site.host,
         "mode": site.mode.value,
+        "profile": site.profile.value,
         "paranoia": site.paranoia,
         "origins": [_origin(origin) for origin in site.origins],
     }

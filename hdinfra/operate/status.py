@@ -127,6 +127,8 @@ def look(known: Declared, containers: Containers, alarms: Sequence[Mapping[str, 
     zone = {
         "zone": known.output["zone"],
         "clusters": [_cluster(cluster, told) for cluster in known.clusters],
+        # A zone that was brought up before there were dedicated Instances does not say so.
+        "instances": [dict(one) for one in known.output.get("instances", ())],
         "edge": {"urls": list(known.edge_urls), "machines": _machines(known.edge_machines, told)},
         "control": _machines(known.control_machines, told),
         "bundles": _machines(known.stores, told),

@@ -51,6 +51,8 @@ def broken_ceilings(site: Mapping[str, Any], values: Mapping[str, Any]) -> list[
         found.append(f"{host}: mode `{mode!s:.40}` is none of {', '.join(MODES)}")
     elif MODES.index(mode) < MODES.index(site["lowest_mode"]):
         found.append(f"{host}: mode {mode} is weaker than the stack's ceiling {site['lowest_mode']}")
+    elif values.get("mode", "BYPASS") != "BYPASS" and site.get("profile") == "none":
+        found.append(f"{host}: mode {mode} would inspect nothing, as the stack's profile is none")
     paranoia = values.get("paranoia", site["paranoia"])
     if not _whole(paranoia) or not 1 <= paranoia <= site["highest_paranoia"]:
         found.append(

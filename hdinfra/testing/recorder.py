@@ -47,6 +47,9 @@ CONTROL_PLANE: Mapping[str, Outputs] = {
 }
 """What the control plane's provider adds. The key is nobody's: 32 zero bytes."""
 
+LICENCES: Mapping[str, Outputs] = {"hdlicence:index:Seat": lambda *_: {"licenceId": "recorded", "expires": 0}}
+"""What the licence's provider adds."""
+
 
 class Recorder:
     """Call it with a program: a function that declares resources. What goes wrong in the program is raised.
@@ -68,7 +71,7 @@ class Recorder:
         self.project = project
         self.stack = stack
         self.config = dict(config or {})
-        self.outputs = {**LOCAL_CLOUD, **CONTROL_PLANE, **(outputs or {})}
+        self.outputs = {**LOCAL_CLOUD, **CONTROL_PLANE, **LICENCES, **(outputs or {})}
         self.invokes = dict(invokes or {})
         self.preview = preview
         self.failed: Graph | None = None

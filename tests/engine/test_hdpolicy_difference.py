@@ -31,6 +31,28 @@ def test_sites_come_go_and_change_in_words() -> None:
     ]
 
 
+def test_what_a_document_leaves_out_is_told_as_what_it_means() -> None:
+    old, new = document("shop.test"), document("shop.test")
+    new["sites"][0] |= {
+        "profile": "strong",
+        "excluded_paths": ["/upload", "/api/v1"],
+        "excluded_networks": ["192.0.2.0/24"],
+        "rate": {"per_second": 20, "burst": 40},
+        "cache": {"size_mib": 64},
+    }
+    assert differences(old, new) == [
+        "site shop.test: cache nothing -> 64 MiB",
+        "site shop.test: excluded networks none -> 192.0.2.0/24",
+        "site shop.test: excluded paths none -> /upload, /api/v1",
+        "site shop.test: profile complete -> strong",
+        "site shop.test: rate nothing -> 20 a second, 40 more at once",
+    ]
+    assert differences(new, old)[3:] == [
+        "site shop.test: profile strong -> complete",
+        "site shop.test: rate 20 a second, 40 more at once -> nothing",
+    ]
+
+
 def test_backends_callers_and_hosts_are_told_by_name() -> None:
     backend = {"name": "a-1", "cluster": "a", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
     old = {"app": "load-balancer", "instances": [{"name": "shop", "backends": [backend]}]}

@@ -15,6 +15,8 @@ INITECH = """      - name: initech
         sites:
           - {host: www.initech.test, origins: [{address: 192.0.2.7}]}
 """
+DEDICATED = LOCAL.replace("edge:\n", f"  - name: vault\n    tenancy: dedicated\n    tenants:\n{INITECH}edge:\n", 1)
+"""With an Instance that is initech's alone."""
 
 
 def clock() -> float:

@@ -13,7 +13,8 @@ from hdinfra.components.control import ControlPlane
 from hdinfra.components.lab import LabOrigins
 from hdinfra.components.place import Place, PlaceArgs
 from hdinfra.model.plan import ZonePlan
-from tests.graph.specs import plan_of
+from tests.graph.specs import DEDICATED, plan_of
+from tests.model import byol_specs as byol
 
 SCOPE = Scope(project="project", stack="stack", namespace="ns", zone="local")
 
@@ -107,6 +108,17 @@ def test_shared_instance(run: Run) -> None:
     assert {"web", "a-web-1", "b-web-1", "instance-web-policy"} <= names
 
 
+def test_dedicated_instance(run: Run) -> None:
+    plan = plan_of(DEDICATED)
+
+    def program() -> None:
+        zone = hd.Zone("local", hd.ZoneArgs(plan=plan))
+        vault = hd.DedicatedInstance("vault", hd.DedicatedInstanceArgs(zone=zone, plan=plan.instance("vault")))
+        assert vault.tenant == "initech"
+
+    assert {"vault", "a-vault-1", "b-vault-1", "instance-vault-policy"} <= run(program)
+
+
 def test_proxy_edge(run: Run) -> None:
     plan = plan_of()
 
@@ -115,6 +127,12 @@ def test_proxy_edge(run: Run) -> None:
         hd.ProxyEdge("edge", hd.ProxyEdgeArgs(zone=zone, plan=plan.edge, instances=[web(zone, plan)]))
 
     assert {"edge", "east-edge", "west-edge", "edge-policy"} <= run(program)
+
+
+def test_byol_instance(run: Run) -> None:
+    args = hd.ByolInstanceArgs(plan=byol.plan_of(byol.on_cloud()), licence=byol.licence())
+    names = run(lambda: hd.ByolInstance("web", args))
+    assert {"web", "web-network", "web-waf-image", "web-1", "web-1-seat", "web-2", "web-2-seat"} <= names
 
 
 def test_declare_is_the_same_as_the_components_by_hand(run: Run) -> None:

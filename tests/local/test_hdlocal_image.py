@@ -8,6 +8,7 @@ from docker.errors import ImageNotFound
 from hdinfra.plugins.kind import Call, CancelledError, PluginError
 from hdinfra.plugins.local.builder import ensure_image, image_exists
 from hdinfra.plugins.local.engine import Engine
+from hdinfra.plugins.local.limits import ulimits
 from hdinfra.plugins.local.recipe import CACHE_LABEL, role_tag, system_tag
 from tests.local.hdlocal_fixtures import Driver
 
@@ -80,6 +81,10 @@ def test_image_is_known_in_a_preview_and_kept_when_its_resource_goes(cloud: Driv
 
 def test_journal_takes_little_of_the_memory_that_holds_it(container_engine: Engine, system_image: str) -> None:
     told = container_engine.client.containers.run(
-        system_image, ["systemd-analyze", "cat-config", "systemd/journald.conf"], remove=True
+        system_image,
+        ["systemd-analyze", "cat-config", "systemd/journald.conf"],
+        environment={"SYSTEMD_COLORS": "0"},
+        ulimits=ulimits(container_engine.url),
+        remove=True,
     )
     assert {b"SystemMaxUse=16M", b"RuntimeMaxUse=16M"} <= set(told.split())

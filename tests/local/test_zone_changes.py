@@ -40,7 +40,7 @@ def with_site(spec: dict[str, Any], tenant: str, host: str) -> dict[str, Any]:
 
 def test_status_has_the_promised_shape(zone: Project) -> None:
     status = zone.ask("status")
-    assert list(status) == ["zone", "clusters", "edge", "control", "bundles", "lab", "sites", "alarms"]
+    assert list(status) == ["zone", "clusters", "instances", "edge", "control", "bundles", "lab", "sites", "alarms"]
     assert [(c["name"], c["provider"], c["healthy"]) for c in status["clusters"]] == [
         ("a", "local", True),
         ("b", "local", True),

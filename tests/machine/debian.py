@@ -6,6 +6,7 @@ import tarfile
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from docker.models.containers import Container
 
@@ -16,8 +17,10 @@ from hdinfra.model.plan import MachinePlan, Size
 from hdinfra.model.spec import Provider
 from hdinfra.plugins.kind import Call
 from hdinfra.plugins.local.builder import ensure_image
+from hdinfra.plugins.local.container import _docker_for_systemd, _environment
 from hdinfra.plugins.local.engine import Engine
 from hdinfra.plugins.local.limits import ulimits
+from tests.machine.sync_stack import eventually
 
 LABEL = "hdinfra.test.machine"
 
@@ -76,6 +79,38 @@ def start_container(engine: Engine, packages: Sequence[str]) -> Container:
         ulimits=ulimits(engine.url),
         detach=True,
     )
+
+
+def booted_container(
+    engine: Engine, packages: Sequence[str], files: Mapping[str, str] = MappingProxyType({})
+) -> Container:
+    """A Debian with these packages whose systemd runs, without a network; `files` lie there before it boots."""
+    prepared = {} if engine.facts.podman else _docker_for_systemd(engine)
+    made = engine.client.containers.create(
+        ensure_image(engine, packages, Call()),
+        ["/sbin/init"],
+        name=f"hdtest-machine-{uuid.uuid4().hex[:12]}",
+        labels={LABEL: str(os.getpid())},
+        cap_add=["NET_ADMIN", "SYS_ADMIN"],
+        network_mode="none",
+        environment=_environment(engine),
+        volumes=prepared.pop("binds", []),
+        ulimits=ulimits(engine.url),
+        **prepared,
+    )
+    try:
+        if files:
+            lay_files(made, files)
+        made.start()
+        eventually(lambda: _is_up(made), 60)
+    except BaseException:
+        made.remove(force=True)
+        raise
+    return made
+
+
+def _is_up(made: Container) -> bool:
+    return made.exec_run(["systemctl", "is-system-running"])[1].decode().strip() in ("running", "degraded")
 
 
 def lay_files(container: Container, files: Mapping[str, str], mode: int = 0o644) -> None:

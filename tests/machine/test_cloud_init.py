@@ -36,6 +36,13 @@ def test_machines_of_a_role_differ_in_identity_alone(role: str, zones: tuple[str
     assert one == other
 
 
+def test_a_machine_of_one_tenant_says_whose_it_is_and_others_say_nothing() -> None:
+    plan = planned("waf")
+    shared, own = (cloud_config(machine_of("india", one)) for one in (plan, replace(plan, tenant="initech")))
+    assert '"tenant": "initech"' in own
+    assert own.replace(', "tenant": "initech"', "") == shared
+
+
 @pytest.mark.parametrize("role", sorted(ROLES))
 def test_every_file_arrives_as_it_is(role: str) -> None:
     machine = machine_of("india", planned(role))

@@ -161,6 +161,7 @@ def test_a_tenant_sees_and_sets_its_own_sites_alone(served: Api) -> None:
     assert served.put(SETTINGS, {"paranoia": 2}, acme).status_code == 200
     (told,) = served.get("/v1/sites", acme).json()["sites"]
     assert (told["paranoia"], told["mode"], told["highest_paranoia"]) == (2, "RECORD", 3)
+    assert told["profile"] == "complete"
     assert (told["settings"]["values"], told["settings"]["author"]) == ({"paranoia": 2}, "read-write-acme")
 
 

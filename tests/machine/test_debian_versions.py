@@ -22,6 +22,7 @@ OF_TESTS = ("python3-httpx", "python3-hypothesis", "python3-pytest", "python3-py
 
 LEFT_OUT = {
     "test_bundle": "needs a container engine; what is in the bundles is tested here",
+    "test_byol_bundle": "boots a Debian of its own; needs a container engine",
     "test_cloud_init": "makes user data with pydantic and PyYAML, which never happens on a machine",
     "test_control_debian": "is in a Debian already; needs a container engine",
     "test_control_fuzz": "needs schemathesis, which Debian 13 does not have",
@@ -31,6 +32,8 @@ LEFT_OUT = {
     "test_sync_previous": "boots a Debian of its own; needs a container engine",
     "test_tenants": "boots a Debian of its own; needs a container engine",
     "test_sync_kill": "starts Python 20 times (16 s) for what fsync and rename promise, whatever the library",
+    "test_waf_profiles": "sends requests to a real nginx in a Debian; needs a container engine",
+    "test_waf_site": "sends requests to a real nginx in a Debian; needs a container engine",
 }
 """Modules beside this one that do not run there, and why. All others do, also those that are yet to be written."""
 

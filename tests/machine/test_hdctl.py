@@ -90,6 +90,37 @@ def test_status_looks_for_itself_without_a_daemon(command: Run) -> None:
     )
 
 
+@pytest.fixture
+def alone_for_good(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of no Zone, which has no daemon."""
+    mark = place.root / "unmanaged"
+    mark.touch()
+    monkeypatch.setattr(hdctl, "UNMANAGED", str(mark))
+
+
+@pytest.mark.usefixtures("alone_for_good")
+def test_where_no_daemon_belongs_its_absence_is_no_problem(command: Run) -> None:
+    status = told(command("status", "--json"))
+    assert status.keys() == STATUS
+    assert (status["serving"], status["problems"]) == (True, [])
+    code, out, err = command("rollback")
+    assert (code, out, "this machine is unmanaged" in err) == (1, "", True), err
+
+
+def test_booted_asks_for_what_belongs_there(command: Run, request: pytest.FixtureRequest) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def run(argv: tuple[str, ...]) -> Result:
+        asked.append(tuple(argv))
+        return Result(0, "")
+
+    request.getfixturevalue("monkeypatch").setattr(hdctl, "run", run)
+    assert command("booted")[0] == 0
+    request.getfixturevalue("alone_for_good")
+    assert command("booted")[0] == 0
+    assert ["hdsync.service" in argv for argv in asked] == [True, False]
+
+
 @pytest.mark.parametrize("alone", [False, True], ids=["daemon", "alone"])
 def test_commands_change_this_machine_alone(
     command: Run, place: Place, request: pytest.FixtureRequest, alone: bool
@@ -164,6 +195,7 @@ def test_people_get_words(command: Run) -> None:
         "tenant",
         "mode",
         "overridden",
+        "profile",
         "paranoia",
         "exclusions",
     ]

@@ -2,11 +2,12 @@
 
 from ipaddress import IPv4Network, IPv6Network
 
-from hdinfra.machine.limits import user_data_refusals
+from hdinfra.machine.limits import byol_refusals, user_data_refusals
 from hdinfra.model.held import Held
 from hdinfra.model.plan import EdgePlan, InstancePlan, LabPlan, Prefixes, ZonePlan
 from hdinfra.model.spec import App, Provider
 from tests.machine.debian import planned
+from tests.model import byol_specs as byol
 
 
 def zone() -> ZonePlan:
@@ -31,3 +32,14 @@ def test_names_role_limit_and_biggest_files() -> None:
 def test_what_fits_is_not_refused() -> None:
     assert user_data_refusals(zone(), {Provider.LOCAL: 16_384}) == ()
     assert user_data_refusals(zone()) == ()
+
+
+def test_a_byol_machine_that_a_provider_would_reject_is_refused_with_the_other_way() -> None:
+    plan = byol.plan_of(byol.on_cloud())
+    (found,) = byol_refusals(plan, {Provider.LOCAL: 16_384})
+    assert (found.rule, found.path) == ("machine.user-data-limit", "provider")
+    assert "takes at most 16,384" in found.message
+    assert "install: true" in found.fix
+    assert byol_refusals(plan, {Provider.LOCAL: 32_768}) == ()
+    assert byol_refusals(plan) == ()
+    assert byol_refusals(byol.plan_of(byol.installed()), {Provider.LOCAL: 16_384}) == ()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hdinfra.agent.fields import PolicyError
-from hdinfra.agent.policy import MAX_BYTES, ControlPolicy, LoadBalancerPolicy, WafPolicy, parse
+from hdinfra.agent.policy import MAX_BYTES, Cache, ControlPolicy, LoadBalancerPolicy, Rate, WafPolicy, parse
 from hdinfra.model import policy as model
 
 WAF: dict[str, Any] = {
@@ -93,6 +93,35 @@ def test_limits_that_are_none_are_refused(change: dict[str, object]) -> None:
         parse(json.dumps({**WAF, "tenants": [{**LIMITS, **MEMORY, **change}]}).encode())
 
 
+LATER: dict[str, Any] = {
+    "profile": "strong",
+    "excluded_paths": ["/upload", "/.well-known/x/"],
+    "excluded_networks": ["192.0.2.0/24", "2001:db8::/32"],
+    "rate": {"per_second": 10, "burst": 0},
+    "cache": {"size_mib": 1},
+}
+
+
+def test_reads_what_the_model_writes_of_a_site_with_everything() -> None:
+    written = model.WafPolicy.model_validate(json.loads(site(**LATER)))
+    read = parse(model.canonical(written).encode()).policy
+    assert isinstance(read, WafPolicy)
+    (found,) = read.sites
+    assert (found.profile, found.excluded_paths) == ("strong", ("/upload", "/.well-known/x/"))
+    assert [str(network) for network in found.excluded_networks] == ["192.0.2.0/24", "2001:db8::/32"]
+    assert (found.rate, found.cache) == (Rate(10, 0), Cache(1))
+
+
+def test_what_an_older_document_does_not_say_is_as_it_was() -> None:
+    read = parse(json.dumps(WAF).encode()).policy
+    assert isinstance(read, WafPolicy)
+    (found,) = read.sites
+    assert (found.profile, found.excluded_paths, found.excluded_networks) == ("complete", (), ())
+    assert (found.rate, found.cache) == (None, None)
+    assert json.loads(model.canonical(model.WafPolicy.model_validate(WAF))) == WAF
+
+
+BAD_PATHS = ("/", "", "a", "//", "/a//b", "/a/../b", "/..", "/a/.", '/a"', "/a b", "/a\n", "/a|/b", "/" + "a" * 201, 5)
 HOSTILE_NAMES = (
     "a;b.test",
     "a b.test",
@@ -155,6 +184,39 @@ def test_refuses_hostile_tenants(tenant: object) -> None:
         ({"most_exclusions": 65}, r"waf\.sites\[0\]\.most_exclusions"),
         ({"lowest_mode": "OFF"}, r"waf\.sites\[0\]\.lowest_mode"),
         ({"origins": [{"address": "192.0.2.1", "port": 80}] * 65}, r"waf\.sites\[0\]\.origins: 65 entries; 64 are"),
+        ({"profile": "wordpress"}, r"waf\.sites\[0\]\.profile"),
+        ({"profile": "none"}, r"sites: shop\.acme\.test is beyond its own ceilings: profile"),
+        *(
+            ({"excluded_paths": [path]}, r"waf\.sites\[0\]\.excluded_paths\[0\]")
+            for path in (
+                "/",
+                "",
+                "a",
+                "//",
+                "/a//b",
+                "/a/../b",
+                "/..",
+                "/a/.",
+                '/a"',
+                "/a b",
+                "/a\n",
+                "/a|/b",
+                "/" + "a" * 201,
+            )
+        ),
+        ({"excluded_paths": ["/a"] * 33}, r"waf\.sites\[0\]\.excluded_paths: 33 entries; 32 are"),
+        *(
+            ({"excluded_networks": [network]}, r"waf\.sites\[0\]\.excluded_networks\[0\]")
+            for network in ("0.0.0.0/0", "0.0.0.0/7", "::/0", "2000::/31", "192.0.2.1/24", "a.test", "fe80::%x/64", 5)
+        ),
+        ({"excluded_networks": ["192.0.2.0/24"] * 65}, r"waf\.sites\[0\]\.excluded_networks: 65 entries; 64 are"),
+        ({"rate": {"per_second": 0, "burst": 0}}, r"waf\.sites\[0\]\.rate\.per_second"),
+        ({"rate": {"per_second": 10_001, "burst": 0}}, r"waf\.sites\[0\]\.rate\.per_second"),
+        ({"rate": {"per_second": 1, "burst": -1}}, r"waf\.sites\[0\]\.rate\.burst"),
+        ({"rate": {"per_second": 1}}, r"waf\.sites\[0\]\.rate: keys \['burst'\]"),
+        ({"rate": None}, r"waf\.sites\[0\]\.rate"),
+        ({"cache": {"size_mib": 0}}, r"waf\.sites\[0\]\.cache\.size_mib"),
+        ({"cache": {"size_mib": 1_025}}, r"waf\.sites\[0\]\.cache\.size_mib"),
         ({"more": 1}, r"waf\.sites\[0\]: keys \['more'\]"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from hdinfra.agent import control_node, lab_origin, load_balancer, waf
 from hdinfra.agent.applier import rendered
 from hdinfra.agent.local import Local
+from hdinfra.agent.paths import TENANT_CACHES, TENANT_LOGS, TENANT_SOCKETS
 from hdinfra.agent.policy import (
     Backend,
     ControlPolicy,
@@ -63,7 +64,7 @@ WAF_POLICIES = {
 @pytest.mark.parametrize("name", WAF_POLICIES)
 def test_waf_files_pass_their_programs(debian: Callable[[str], Debian], name: str) -> None:
     place = debian("waf")
-    _prepare(place, WAF_POLICIES[name])
+    prepare(place, WAF_POLICIES[name])
     place.policy(waf.render(WAF_POLICIES[name]))
     code, words = place.run("nginx", "-t", "-q", "-c", "/etc/hdinfra/nginx.conf")
     assert (code, "warn" in words) == (0, False), words
@@ -73,17 +74,17 @@ def test_waf_files_pass_their_programs(debian: Callable[[str], Debian], name: st
 @pytest.mark.parametrize("name", ["every mode", "longest names"])
 def test_what_a_tenants_nginx_is_started_with_passes(debian: Callable[[str], Debian], name: str) -> None:
     place = debian("waf")
-    _prepare(place, WAF_POLICIES[name])
+    prepare(place, WAF_POLICIES[name])
     place.policy(waf.render(WAF_POLICIES[name]))
     main = f"/etc/hdinfra/policy/tenants/{key_of(WAF_POLICIES[name].sites[0].tenant)}/main.conf"
     code, words = place.run("nginx", "-t", "-q", "-c", main)
     assert (code, "warn" in words) == (0, False), words
 
 
-def _prepare(place: Debian, policy: WafPolicy) -> None:
-    """What systemd makes on a machine: users, and folders for logs and sockets."""
+def prepare(place: Debian, policy: WafPolicy) -> None:
+    """What systemd makes on a machine: users, and folders for logs, caches and sockets."""
     for key in {key_of(site.tenant) for site in policy.sites}:
-        place.run("mkdir", "-p", f"/var/log/hdinfra-tenants/{key}", "/var/lib/haproxy/tenants")
+        place.run("mkdir", "-p", *(f"{folder}/{key}" for folder in (TENANT_LOGS, TENANT_CACHES)), TENANT_SOCKETS)
         assert place.run("systemd-sysusers", "--inline", f"u hdt-{key} - - /nonexistent")[0] == 0
 
 

@@ -8,11 +8,13 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from hdinfra.agent.hdsync import Daemon
 from hdinfra.agent.paths import CERTIFICATE, FIRST_BOOT, KEY
+from hdinfra.agent.versions import opened
 from hdinfra.protocol import certificate
 from tests.machine.sync_api import StandInApi, standing_in
 from tests.machine.sync_machine import Place, on_disk, running
-from tests.machine.sync_stack import ME, Stack, eventually, waf
+from tests.machine.sync_stack import API, ME, Stack, eventually, offer, waf
 
 
 def problem(stand_in: StandInApi, words: str) -> Callable[[], bool]:
@@ -42,6 +44,19 @@ def test_enrols_and_follows_and_reports(place: Place, stand_in: StandInApi, stac
             "code": "",
             "problems": [],
         }
+
+
+def test_a_version_in_doubt_is_not_reported_as_serving(place: Place, stack: Stack) -> None:
+    place.told()
+    daemon = Daemon(place.root, place.program.run, place.port)
+    releases = [stack.release(1, waf("a.test")), stack.release(2, waf("a.test", "b.test"), bake_seconds=300.0)]
+    for sealed in releases:
+        daemon.keeper.offer(API, opened(offer([sealed]), stack.trust, time.time()))
+        daemon.keeper.step()
+    assert (daemon.report()["number"], daemon.report()["serving"]) == (2, True)
+    place.program.ill = {"a.test"}
+    daemon.keeper.step()
+    assert (daemon.report()["number"], daemon.report()["serving"]) == (2, False)
 
 
 def test_the_key_stays_and_the_token_goes(place: Place, stand_in: StandInApi) -> None:

@@ -108,6 +108,32 @@ def test_a_site_that_answers_no_more_sends_the_machine_back(place: Place, keeper
         assert each.order == (1, 0), "it was taken again"
 
 
+def test_a_site_in_doubt_is_not_accepted_because_its_time_is_up(place: Place, keeper: Keeper) -> None:
+    give(place, keeper, place.stack.release(2, waf("a.test", "b.test"), bake_seconds=30.0))
+    place.program.ill = {"a.test"}
+    late = time.monotonic() + 60
+    keeper.clock = lambda: late
+    keeper.step()
+    keeper.step()
+    assert (keeper.order, keeper.on_probation, keeper.in_doubt) == ((2, 0), True, True)
+    keeper.step()
+    assert (keeper.order, keeper.on_probation, keeper.in_doubt) == ((1, 0), False, False)
+
+
+def test_a_hiccup_delays_the_end_of_the_probation(place: Place, keeper: Keeper) -> None:
+    give(place, keeper, place.stack.release(2, waf("a.test", "b.test"), bake_seconds=30.0))
+    assert not keeper.in_doubt
+    place.program.ill = {"a.test"}
+    keeper.step()
+    assert keeper.in_doubt
+    place.program.ill = set()
+    keeper.step()
+    assert (keeper.in_doubt, keeper.on_probation) == (False, True)
+    keeper.clock = lambda: float("inf")
+    keeper.step()
+    assert (keeper.order, keeper.on_probation) == ((2, 0), False)
+
+
 def test_a_site_that_was_ill_before_accuses_nobody(place: Place, keeper: Keeper) -> None:
     place.program.ill = {"a.test"}
     give(place, keeper, place.stack.release(2, waf("a.test", "b.test"), bake_seconds=0.3))

@@ -212,6 +212,7 @@ def known_zone() -> Declared:
                 {**cluster, "name": "a", "machines": [machine("a-web-1")]},
                 {**cluster, "name": "b", "machines": [machine("b-web-1")]},
             ],
+            "instances": [{"name": "web", "tenancy": "dedicated", "tenants": ["acme"]}],
             "edge": {"urls": ["http://127.0.0.1:8080"], "machines": [machine("east-edge", "load-balancer")]},
             "control": [machine("a-control-1", "control")],
             "bundles": [machine("bundles-store", "bundle-store")],
@@ -246,7 +247,8 @@ SEEN = {
 def test_status_has_exactly_the_promised_shape_and_names_the_unwell() -> None:
     seen = look(known_zone(), stand_in_machines(SEEN), [{"at": 1, "code": "machine.two-keys", "message": "x"}])
     assert seen.unwell == ("hd-b-web-1", "hd-east-edge")
-    assert list(seen.zone) == ["zone", "clusters", "edge", "control", "bundles", "lab", "sites", "alarms"]
+    assert list(seen.zone) == ["zone", "clusters", "instances", "edge", "control", "bundles", "lab", "sites", "alarms"]
+    assert seen.zone["instances"] == [{"name": "web", "tenancy": "dedicated", "tenants": ["acme"]}]
     assert [(c["name"], c["healthy"]) for c in seen.zone["clusters"]] == [("a", True), ("b", False)]
     assert list(seen.zone["clusters"][0]) == ["name", "provider", "region", "operator", "healthy", "machines"]
     everyone = [seen.zone["clusters"][0]["machines"][0], seen.zone["clusters"][1]["machines"][0]]

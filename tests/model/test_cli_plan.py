@@ -86,6 +86,7 @@ def test_plan_as_json_is_the_whole_plan_and_nothing_else(project: Path, capsys: 
         ("blog.globex.test", "RECORD"),
         ("shop.acme.test", "MITIGATION"),
     ]
+    assert plan["instances"] == [{"name": "web", "tenancy": "shared", "tenants": ["acme", "globex"], "machines": 2}]
     assert all(0 < row["bytes"] <= row["limit"] for row in plan["user_data"])
     assert plan["monthly_price"] > 0
     assert files(project) == before
@@ -99,6 +100,8 @@ def test_plan_for_people_names_machines_and_user_data(project: Path, capsys: pyt
         "b-web-1",
         "east-edge",
         "a-control-1",
+        "shared",
+        "acme, globex",
         "bundle-store",
         "http://127.0.0.1:8080",
         "16,384 B",

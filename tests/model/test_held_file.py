@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from hdinfra.model.held import Held
+from hdinfra.model.held import Held, HeldInstance
 from hdinfra.model.held_file import dump_held, load_held, newest, parse_held
 from hdinfra.model.refusal import RefusedError
 from hdinfra.model.spec import ZoneSpec
@@ -23,6 +23,13 @@ def test_the_text_is_for_people() -> None:
     lines = dump_held(Held(serial=3, slots={"b": 11, "a": 10})).splitlines()
     assert lines[0].startswith("# What hdinfra decided")
     assert lines[2:] == ["instances: {}", "serial: 3", "slots:", "  a: 10", "  b: 11", "version: 1", "withdrawn: []"]
+
+
+def test_an_owner_is_written_only_where_there_is_one() -> None:
+    usual = {"clusters": ("a", "b"), "machines_per_cluster": 1, "size": "s"}
+    shared, own = HeldInstance.model_validate(usual), HeldInstance.model_validate(usual | {"tenant": "initech"})
+    assert dump_held(Held(instances={"web": own})).count("tenant: initech") == 1
+    assert "tenant" not in dump_held(Held(instances={"web": shared}))
 
 
 def test_the_newer_one_wins() -> None:

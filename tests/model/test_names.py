@@ -26,7 +26,9 @@ TEXTS = {
     "zone", "area", "clusters.0.name", "clusters.0.region", "clusters.0.provider", "clusters.0.ipv4", "clusters.0.ipv6",
     "instances.0.name", "instances.0.app", "instances.0.tenancy", "instances.0.clusters", "instances.0.tenants.0.name",
     "instances.0.tenants.0.sites.0.host", "instances.0.tenants.0.sites.0.mode",
-    "instances.0.tenants.0.sites.0.health_path", "instances.0.tenants.0.sites.0.origins.0.address",
+    "instances.0.tenants.0.sites.0.health_path", "instances.0.tenants.0.sites.0.profile",
+    "instances.0.tenants.0.sites.0.excluded_paths", "instances.0.tenants.0.sites.0.excluded_networks",
+    "instances.0.tenants.0.sites.0.origins.0.address",
     "instances.0.tenants.0.sites.0.origins.0.lab", "edge.places.0.name", "edge.places.0.region",
     "edge.places.0.publish.address", "lab.origins.0.name", "lab.origins.0.region", "network.ipv4", "network.ipv6",
 }  # fmt: skip
@@ -35,6 +37,7 @@ TEXTS = {
 ADDRESSED = {
     "clusters.0.ipv4",
     "edge.places.0.publish.address",
+    "instances.0.tenants.0.sites.0.excluded_networks",
     "instances.0.tenants.0.sites.0.origins.0.address",
     "network.ipv4",
 }
@@ -53,7 +56,7 @@ def refused(data: Data) -> RefusedError:
 def test_hostile_text_is_refused_everywhere(path: str, text: str) -> None:
     if text in HARMLESS and (text == "localhost" or path in ADDRESSED):
         return
-    value = [text] if path.endswith("clusters") else text
+    value = [text] if path.rpartition(".")[2] in ("clusters", "excluded_paths", "excluded_networks") else text
     error = refused(legal(setting("network", {}), setting(path, value)))
     assert [r.rule for r in error.refusals] == ["spec.type"]
     told = str(error)

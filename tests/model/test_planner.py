@@ -175,6 +175,17 @@ def shop(plan: ZonePlan) -> tuple[MachinePlan, ...]:
     return plan.instance("shop").machines
 
 
+@given(zones())
+def test_a_machine_is_one_tenants_where_its_instance_is(spec: ZoneSpec) -> None:
+    plan = planned(spec)
+    for instance in plan.instances:
+        owner = instance.tenants[0] if instance.tenancy == "dedicated" else None
+        assert {machine.tenant for machine in instance.machines} == {owner}
+        assert plan.held.instances[instance.name].tenant == owner
+    named = {machine.name for instance in plan.instances for machine in instance.machines}
+    assert {machine.tenant for machine in plan.machines if machine.name not in named} <= {None}
+
+
 def test_a_known_zone_has_known_addresses() -> None:
     plan = planned(validated(ZoneSpec, legal(setting("network", {"ipv6": "fd00:1:2::/48"}))))
     found = {m.name: (m.private and str(m.private.ipv4), m.public and str(m.public.ipv4)) for m in plan.machines}

@@ -1,11 +1,15 @@
 """Policies follow from the plan: complete, sorted, and the same bytes for the same Zone."""
 
+from dataclasses import asdict
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hdinfra.agent.policy import ControlPolicy as ReadPolicy
+from hdinfra.agent.policy import WafPolicy as ReadWafPolicy
 from hdinfra.agent.policy import parse
 from hdinfra.model.plan import Addresses, InstancePlan, ZonePlan
 from hdinfra.model.policies import Pair, control_policy, lab_origin_policy, load_balancer_policy, waf_policy
@@ -56,6 +60,47 @@ def test_waf_policy_names_origins_and_edges_in_both_families() -> None:
         ("shop.acme.test", "acme", ["10.64.5.11 80", "fd00:1:2::50b 80"]),
     ]
     assert [str(edge) for edge in policy.edges] == ["10.64.3.10", "10.64.4.10", "fd00:1:2::30a", "fd00:1:2::40a"]
+
+
+def test_what_is_as_usual_is_not_in_a_sites_text() -> None:
+    def text(**site: object) -> dict[str, Any]:
+        changed = legal(*(setting(f"instances.0.tenants.0.sites.0.{name}", value) for name, value in site.items()))
+        plan = planned(validated(ZoneSpec, changed))
+        return {s["host"]: s for s in waf(plan, plan.instance("shop")).model_dump(mode="json")["sites"]}[
+            "shop.acme.test"
+        ]
+
+    usual = text()
+    assert usual.keys().isdisjoint({"profile", "excluded_paths", "excluded_networks", "rate", "cache"})
+    usually = {"profile": "complete", "excluded_paths": [], "excluded_networks": [], "rate": None, "cache": None}
+    assert text(**usually) == usual
+    special = {
+        "profile": "basic",
+        "excluded_paths": ["/b", "/a/", "/b/"],
+        "excluded_networks": ["2001:db8::/32", "192.0.2.0/24", "192.0.2.0/24"],
+        "rate": {"per_second": 5},
+        "cache": {},
+    }
+    assert text(**special) == usual | {
+        "profile": "basic",
+        "excluded_paths": ["/a", "/b"],
+        "excluded_networks": ["192.0.2.0/24", "2001:db8::/32"],
+        "rate": {"per_second": 5, "burst": 0},
+        "cache": {"size_mib": 64},
+    }
+
+
+@given(zones())
+def test_the_machine_reads_every_document_as_it_was_meant(spec: ZoneSpec) -> None:
+    plan = planned(spec)
+    for instance in plan.instances:
+        read = parse(canonical(waf(plan, instance)).encode()).policy
+        assert isinstance(read, ReadWafPolicy)
+        for meant, site in zip(instance.sites, read.sites, strict=True):
+            assert (site.host, site.profile, site.excluded_paths) == (meant.host, meant.profile, meant.excluded_paths)
+            assert site.excluded_networks == meant.excluded_networks
+            assert (site.rate and asdict(site.rate)) == (meant.rate and meant.rate.model_dump())
+            assert (site.cache and asdict(site.cache)) == (meant.cache and meant.cache.model_dump())
 
 
 def test_addresses_may_be_texts_or_a_plans_pairs() -> None:

@@ -231,6 +231,13 @@ def test_what_breaks_a_ceiling_is_left_out_and_named(values: dict[str, Any]) -> 
     assert len(found.ignored) == 1 and found.ignored[0].startswith("a.test: ")
 
 
+@pytest.mark.parametrize(("mode", "ignored"), [("BYPASS", 0), ("RECORD", 1), ("MITIGATION", 1)])
+def test_no_setting_promises_rules_where_the_stack_has_none(mode: str, ignored: int) -> None:
+    document = {"app": "waf", "sites": [{**SITE, "lowest_mode": "BYPASS", "profile": "none"}]}
+    found = merged(document, "s", [Entry("india", "setting", "s/a.test", 1, "a", 0, "ada", {"mode": mode})])
+    assert (len(found.ignored), found.document["sites"][0]["mode"]) == (ignored, "RECORD" if ignored else mode)
+
+
 def test_a_bundle_is_the_pinned_one_and_signed_for_its_role() -> None:
     archive = b"code"
     digest = hashlib.sha256(archive).hexdigest()

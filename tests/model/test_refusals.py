@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from hdinfra.model.held import Held
+from hdinfra.model.held import Held, HeldInstance
 from hdinfra.model.planner import plan_zone
 from hdinfra.model.refusal import Refusal, RefusedError
 from hdinfra.model.rules import RULES, rules_markdown
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.model.spec_file import load_spec, parse_spec
 from hdinfra.model.typed import validated
+from tests.model import byol_specs as byol
 from tests.model.legal import Change, Data, legal, setting
 from tests.strategies import WIDE, wide_catalogue
 
@@ -33,6 +34,11 @@ def case(rule: str, path: str, *changes: Change, held: Held | None = None) -> Re
     """A legal spec with these changes, planned."""
     catalogue = wide_catalogue(machines_per_cluster=150)
     return RefusalCase(rule, path, lambda: plan_zone(validated(ZoneSpec, legal(*changes)), held or Held(), catalogue))
+
+
+def own(rule: str, path: str, data: Data, licence: str | None = None, now: float = byol.NOW) -> RefusalCase:
+    """A BYOL spec under that licence."""
+    return RefusalCase(rule, path, lambda: byol.plan_of(data, licence, now))
 
 
 def text(rule: str, path: str, yaml: str) -> RefusalCase:
@@ -58,6 +64,10 @@ def full(data: Data) -> None:
 SITE = "instances.0.tenants.0.sites.0"
 SITE_PATH = "instances[0].tenants[0].sites[0]"
 ORIGIN = "instances[0].tenants[0].sites[0].origins[0]"
+OWN = "sites.0.origins.0"
+INITECH = {"name": "initech"}
+SHARED_BEFORE = HeldInstance(clusters=("one", "two"), machines_per_cluster=1, size="local-1g")
+INITECHS_BEFORE = SHARED_BEFORE.model_copy(update={"tenant": "initech"})
 CASES = [
     case("zone.area", "area", setting("area", "atlantis")),
     case("zone.area", "clusters[1].region", setting("clusters.1.region", "far")),
@@ -94,6 +104,20 @@ CASES = [
         setting("clusters.1.region", "r19"),
         setting("instances", [{"name": "spare"}]),
     ),
+    case("instance.one-tenant", "instances[0].tenants", setting("instances.0.tenancy", "dedicated")),
+    case("instance.one-tenant", "instances[1].tenants", setting("instances.1.tenancy", "dedicated")),
+    *(
+        case("instance.owner-kept", "instances[1].tenancy", *changes, held=Held(instances={"spare": before}))
+        for before, *changes in (
+            (SHARED_BEFORE, setting("instances.1.tenancy", "dedicated"), setting("instances.1.tenants", [INITECH])),
+            (INITECHS_BEFORE, setting("instances.1.tenants", [INITECH])),
+            (
+                INITECHS_BEFORE,
+                setting("instances.1.tenancy", "dedicated"),
+                setting("instances.1.tenants", [{"name": "hooli"}]),
+            ),
+        )
+    ),
     case("instance.headroom", "instances[0].machines_per_cluster", setting("instances.0.machines_per_cluster", 1)),
     case("instance.headroom", "instances[1].capacity", setting("instances.1.capacity", 151)),
     case("instance.size", "instances[1].memory_mib", setting("instances.1.memory_mib", 9000)),
@@ -118,6 +142,29 @@ CASES = [
         f"{SITE_PATH}.exclusions",
         setting(f"{SITE}.exclusions", [942100]),
         setting(f"{SITE}.ceilings", {"exclusions": 0}),
+    ),
+    case(
+        "site.profile-protects",
+        f"{SITE_PATH}.profile",
+        setting(f"{SITE}.profile", "none"),
+        setting(f"{SITE}.mode", "MITIGATION"),
+    ),
+    case(
+        "site.profile-protects",
+        f"{SITE_PATH}.profile",
+        setting(f"{SITE}.profile", "none"),
+        setting(f"{SITE}.ceilings", {"lowest_mode": "RECORD"}),
+    ),
+    *(
+        case("spec.type", f"{SITE_PATH}.{name}", setting(f"{SITE}.{path}", value))
+        for name, path, value in (
+            *(("excluded_paths[0]", "excluded_paths", [path]) for path in ("/", "/a/../b", "/a//b", "a")),
+            *(("excluded_networks[0]", "excluded_networks", [net]) for net in ("0.0.0.0/7", "::/31", "192.0.2.1/24")),
+            ("rate.per_second", "rate", {"per_second": 0}),
+            ("rate.burst", "rate", {"per_second": 1, "burst": 10_001}),
+            ("cache.size_mib", "cache", {"size_mib": 1_025}),
+            ("profile", "profile", "wordpress"),
+        )
     ),
     case("instance.cluster-unknown", "instances[1].clusters[1]", setting("instances.1.clusters", ["one", "tow"])),
     case(
@@ -177,6 +224,32 @@ CASES = [
     case("spec.missing", "clusters[0].provider", setting("clusters.0", {"name": "one", "region": "r01"})),
     case("spec.type", "clusters[1].name", setting("clusters.1.name", "Two")),
     case("spec.unknown-key", "clusters[1].colour", setting("clusters.1.colour", "red")),
+    case("byol.not-in-vendor-stack", "instances[1].tenancy", setting("instances.1.tenancy", "byol")),
+    own("byol.one-way", "provider", byol.installed(without("install"))),
+    own("byol.one-way", "region", byol.on_cloud(without("region"))),
+    own("byol.one-way", "install", byol.on_cloud(setting("install", True))),
+    own("byol.last-port", "publish.port", byol.on_cloud(setting("publish.port", 65_535))),
+    own("byol.licence-app", "app", byol.installed(), byol.licence(apps=("load-balancer",))),
+    own("byol.licence-clock", "licence", byol.installed(), byol.licence(issued=int(byol.NOW) + 86_401)),
+    own("byol.licence-count", "machines", byol.installed(setting("machines", 5))),
+    own("byol.licence-expired", "licence", byol.installed(), now=byol.YEAR_ENDS),
+    own("byol.licence-forged", "licence", byol.installed(), byol.licence().replace("acme-1", "acme-2")),
+    own("byol.licence-forged", "licence", byol.installed(setting("vendor_key", f"{'A' * 43}="))),
+    own("byol.licence-forged", "licence", byol.installed(), ""),
+    own("byol.licence-not-yet", "licence", byol.installed(), now=byol.YEAR_BEGINS - 1),
+    own("byol.licence-tenant", "tenant", byol.installed(), byol.licence(tenant="globex")),
+    own("zone.region-unknown", "region", byol.on_cloud(setting("region", "r99"))),
+    own("network.size", "ipv4", byol.on_cloud(setting("ipv4", "10.99.0.0/25"))),
+    own("network.reserved", "ipv6", byol.on_cloud(setting("ipv6", "ff02::/64"))),
+    own("instance.size", "memory_mib", byol.on_cloud(setting("memory_mib", 9000))),
+    own("site.duplicate-host", "sites[1].host", byol.installed(setting("sites", [byol.SITE, byol.SITE]))),
+    own("site.origin-address", "sites[0].origins[0].address", byol.installed(setting(OWN, {"address": "::1"}))),
+    own("site.origin-unknown", "sites[0].origins[0].lab", byol.installed(setting(OWN, {"lab": "web"}))),
+    own("site.ceiling", "sites[0].mode", byol.installed(setting("sites.0", {**byol.SITE, "mode": "RECORD",
+        "ceilings": {"lowest_mode": "MITIGATION"}}))),
+    own("spec.type", "edges", byol.installed(setting("edges", []))),
+    own("spec.unknown-key", "tennant", byol.installed(setting("tennant", "acme"))),
+    text("byol.no-zone", "byol", "byol: web\ntenant: acme\n"),
     text("spec.yaml", "zone.yaml", "zone: a\nzone: b\n"),
     text("spec.yaml", "zone.yaml", "a: &x [1]\nb: *x\n"),
     text("spec.yaml", "zone.yaml", "a: !!python/object:os.system x\n"),

@@ -36,4 +36,4 @@ UNITS = (
 
 def identity(zone: str, plan: MachinePlan) -> Identity:
     """Who this Machine is."""
-    return Identity(name=plan.name, zone=zone, place=plan.place, role=plan.role)
+    return Identity(name=plan.name, zone=zone, place=plan.place, role=plan.role, tenant=plan.tenant)

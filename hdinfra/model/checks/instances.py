@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from hdinfra.model.addressing import pool
 from hdinfra.model.names import IPAddress, IPv4Address, IPv6Address
 from hdinfra.model.refusal import Refusal
-from hdinfra.model.spec import InstanceSpec, Mode, OriginSpec, SiteSpec, ZoneSpec
+from hdinfra.model.spec import InstanceSpec, Mode, OriginSpec, Profile, SiteSpec, ZoneSpec
 
 CONTROL = "control"
 """As an Instance would be called, so are the API machines: `<cluster>-control-1`."""
@@ -65,6 +65,7 @@ def _sites(spec: ZoneSpec) -> Iterator[Refusal]:
                 yield from _host(site, path, holders, f"`{tenant.name}` of `{instance.name}`")
                 yield from origins.check(site, path)
                 yield from _ceilings(site, path)
+                yield from _profile(site, path)
 
 
 def _host(site: SiteSpec, path: str, holders: dict[str, str], holder: str) -> Iterator[Refusal]:
@@ -94,10 +95,20 @@ def _ceilings(site: SiteSpec, path: str) -> Iterator[Refusal]:
             yield Refusal(f"{path}.{name}", "site.ceiling", message, fix)
 
 
+def _profile(site: SiteSpec, path: str) -> Iterator[Refusal]:
+    asked = [f"mode: {site.mode}"] if site.mode is Mode.MITIGATION else []
+    asked += [f"lowest_mode: {site.ceilings.lowest_mode}"] if site.ceilings.lowest_mode is not Mode.BYPASS else []
+    if site.profile is Profile.NONE and asked:
+        message = f"`{site.host}` has `profile: none` and `{asked[0]}`; without rules nothing would be inspected."
+        fix = f"write `profile: {Profile.BASIC}`, or leave `{asked[0].partition(':')[0]}` out"
+        yield Refusal(f"{path}.profile", "site.profile-protects", message, fix)
+
+
 class _Origins:
     def __init__(self, spec: ZoneSpec) -> None:
         self._lab = sorted(origin.name for origin in spec.lab.origins)
-        self._pool = pool(spec)
+        own = pool(spec)
+        self._own = (own.ipv4, own.ipv6) if spec.clusters else ()
 
     def check(self, site: SiteSpec, path: str) -> Iterator[Refusal]:
         for index, origin in enumerate(site.origins):
@@ -128,6 +139,6 @@ class _Origins:
             "a multicast address": address.is_multicast,
             "a link-local address, where providers keep machines' secrets": address.is_link_local,
             "a reserved address": isinstance(address, IPv4Address) and (address.is_reserved or int(address) < 2**24),
-            "inside the Zone's own network": address in self._pool.ipv4 or address in self._pool.ipv6,
+            "inside the Zone's own network": any(address in network for network in self._own),
         }
         return next((kind for kind, applies in kinds.items() if applies), None)

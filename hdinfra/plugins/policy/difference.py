@@ -20,6 +20,8 @@ _LISTS = {
     "edges": ("edge", ""),
 }
 """What stands in a list of a document, and by what it is told apart (nothing: by itself)."""
+_UNSAID: Mapping[str, Any] = {"profile": "complete", "excluded_paths": [], "excluded_networks": []}
+"""What holds where a document, which leaves out what is as usual, says nothing."""
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -86,7 +88,7 @@ def _drift_of(site: Mapping[str, Any], values: Mapping[str, Any], setting: Mappi
 
 def _fields(where: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(old.keys() | new.keys()):
-        before, after = old.get(name), new.get(name)
+        before, after = (document.get(name, _UNSAID.get(name)) for document in (old, new))
         if before == after:
             continue
         if name in _LISTS and isinstance(before or [], list) and isinstance(after or [], list):
@@ -120,12 +122,22 @@ def _shown(value: Any) -> str:
             return "nothing"
         case list() | tuple():
             return ", ".join(map(_shown, value)) or "none"
-        case {"address": address, "port": port} if len(value) == 2:
-            return f"[{_shown(address)}]:{_shown(port)}" if ":" in str(address) else f"{_shown(address)}:{_shown(port)}"
         case dict():
-            return json.dumps({name: _shown(item) for name, item in value.items()}, sort_keys=True)
+            return _compound(value)
         case _:
             return str(value)
+
+
+def _compound(value: Mapping[str, Any]) -> str:
+    match value:
+        case {"address": address, "port": port} if len(value) == 2:
+            return f"[{_shown(address)}]:{_shown(port)}" if ":" in str(address) else f"{_shown(address)}:{_shown(port)}"
+        case {"per_second": rate, "burst": burst} if len(value) == 2:
+            return f"{_shown(rate)} a second, {_shown(burst)} more at once"
+        case {"size_mib": size} if len(value) == 1:
+            return f"{_shown(size)} MiB"
+        case _:
+            return json.dumps({name: _shown(item) for name, item in value.items()}, sort_keys=True)
 
 
 def _short(pin: Any) -> str:

@@ -1,0 +1,48 @@
+"""Bring your own licence: what a customer writes who runs our App alone, on a cloud or on machines of their own."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from hdinfra.model.names import IPAddress, IPv4Prefix, IPv6Prefix, Name, RegionName, Spec
+from hdinfra.model.spec import App, Provider, PublishSpec, SiteSpec
+
+FilePath = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=400)]
+"""A path beside the spec, or an absolute one."""
+
+PublicKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+"""The 32 bytes of an Ed25519 public key, in base64."""
+
+
+class ByolSpec(Spec):
+    """One Instance of one tenant, unmanaged: no control plane, no way in but port 80 from `edges`, no call home.
+
+    It stands either in one data centre (`provider` and `region`) or on machines that the customer installs
+    (`install: true`). It is a document of its own, never a part of a Zone.
+    """
+
+    byol: Name = Field(description="The Instance's name; its Machines are NAME-1, NAME-2 and so on")
+    app: App = App.WAF
+    tenant: Name = Field(description="As the licence names them")
+    sites: Annotated[tuple[SiteSpec, ...], Field(max_length=2_000)] = ()
+    edges: Annotated[tuple[IPAddress, ...], Field(min_length=1, max_length=500)] = Field(
+        description="Who alone may reach port 80, and is believed about the visitor's address"
+    )
+    machines: Annotated[int, Field(strict=True, ge=1, le=200)] = 1
+    licence: FilePath = Field(description="The file that the vendor issued")
+    vendor_key: PublicKey = Field(description="The vendor's public key, as `hdinfra licence keygen` showed it to them")
+    ledger: FilePath | None = Field(
+        default=None, description="Where the stack counts its seats; left out, NAME.seats.json beside the spec"
+    )
+    install: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="Not on a cloud: `hdinfra byol bundle` writes what the machines are installed from"
+    )
+    provider: Provider | None = None
+    region: RegionName | None = None
+    ipv4: IPv4Prefix | None = Field(default=None, description="The Machines' network; left out, the region's /21")
+    ipv6: IPv6Prefix | None = Field(default=None, description="The Machines' network; left out, a unique local /64")
+    publish: PublishSpec | None = Field(
+        default=None, description="Where the local cloud shows the first Machine; the next has the next port"
+    )
+    vcpu: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
+    memory_mib: Annotated[int, Field(strict=True, ge=128, le=262_144)] = 512

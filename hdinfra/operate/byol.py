@@ -1,0 +1,144 @@
+"""Writes what a customer installs machines from: a folder each, with checksums, and on demand a seed ISO."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from hdinfra.licence.licence import Licence, LicenceError, opened
+from hdinfra.licence.seats import Ledger, Seat, take
+from hdinfra.machine.installer import SEED, SUMS, bundle_files, checksums
+from hdinfra.machine.roles import machine_of
+from hdinfra.machine.unmanaged import brought_along, unmanaged
+from hdinfra.model.byol_planner import ByolPlan
+from hdinfra.model.plan import MachinePlan
+from hdinfra.model.refusal import RefusedError
+from hdinfra.operate.errors import ByolError
+from hdinfra.planning import licence_refusal
+from hdinfra.plugins.kind import Call, PluginError
+from hdinfra.plugins.licence.ledger import LedgerFile
+
+ISO = "seed.iso"
+_STACK = "bundles"
+"""Whose seats these are in a ledger that stacks may share."""
+Maker = tuple[str, ...]
+"""A program that writes an ISO image, with its first arguments."""
+_MAKERS: Mapping[str, Maker] = {"xorriso": ("-as", "mkisofs", "-quiet"), "genisoimage": ("-quiet",)}
+"""Programs that write an ISO image, with the arguments after which both take the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One machine's folder. `sums` is the SHA-256 of its SHA256SUMS: one line to compare, on paper if need be."""
+
+    machine: str
+    folder: str
+    sums: str
+    iso: str | None
+
+    def as_json(self) -> dict[str, str | None]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def take_seats(plan: ByolPlan, licence_text: str, folder: Path, now: float) -> None:
+    """A seat for each Machine, in the ledger beside the spec; again for the same Machines changes nothing.
+
+    RefusedError when there are not enough, ByolError when the ledger cannot be used. Nothing tells when an installed
+    machine is gone: its entry is taken out of the ledger by hand.
+    """
+    licence = opened(licence_text, plan.vendor_key)
+
+    def seated(ledger: Ledger) -> Ledger:
+        for slot in range(len(plan.machines)):
+            ledger = take(ledger, _seat(plan, slot, licence, now), licence, now)
+        return ledger
+
+    try:
+        LedgerFile(str(folder / plan.ledger)).change(Call(name=plan.name), seated)
+    except LicenceError as error:
+        raise RefusedError([licence_refusal(error)]) from error
+    except PluginError as error:
+        raise ByolError(str(error)) from error
+
+
+def _seat(plan: ByolPlan, slot: int, licence: Licence, now: float) -> Seat:
+    app, taking = str(plan.instance.app), f"bundle-{plan.name}-{slot}"
+    return Seat(_STACK, plan.name, slot, app, licence.id, taking, int(now))
+
+
+def check_bundles(plan: ByolPlan, *, iso: bool) -> Maker | None:
+    """What is needed before a seat is taken: a plan whose machines are installed and, on demand, what writes an ISO."""
+    if not plan.installs:
+        raise ByolError(
+            f"`{plan.name}` stands in a data centre of `{plan.machines[0].provider}`, where a stack deploys it.",
+            retry="`pulumi up` with stacks/byol.py; or write `install: true` in place of `provider` and `region`",
+        )
+    return _iso_maker() if iso else None
+
+
+def write_bundles(plan: ByolPlan, out: Path, maker: Maker | None = None) -> tuple[Written, ...]:
+    """A folder a Machine in `out`, whole or as it was before. ByolError where one cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return tuple(_write(plan, machine, out, maker) for machine in plan.machines)
+    except OSError as error:
+        raise ByolError(f"`{out}` cannot be written.", retry="another folder with --out") from error
+
+
+def _write(plan: ByolPlan, machine: MachinePlan, out: Path, maker: Maker | None) -> Written:
+    target = out / machine.name
+    if target.exists() and not (target / SUMS).is_file():
+        raise ByolError(f"`{target}` is there and is no bundle.", retry="another folder with --out, or remove it")
+    described = unmanaged(machine_of(plan.name, machine))
+    files = bundle_files(described, brought_along(machine.role, plan.policy))
+    with tempfile.TemporaryDirectory(dir=out, prefix=f".{machine.name}.") as temporary:
+        whole = Path(temporary) / "whole"
+        _lay(files, whole)
+        if maker:
+            files = {**files, ISO: _made_iso(maker, whole)}
+        sums = checksums(files)
+        (whole / SUMS).write_text(sums)
+        if target.exists():
+            target.rename(Path(temporary) / "former")
+        whole.rename(target)
+    told = sha256(sums.encode()).hexdigest()
+    return Written(machine.name, str(target), told, str(target / ISO) if maker else None)
+
+
+def _lay(files: Mapping[str, bytes], folder: Path) -> None:
+    for path, content in files.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        file.chmod(0o755 if path.endswith(".sh") else 0o644)
+        os.utime(file, (0, 0))  # an ISO image holds its files' dates
+
+
+def _iso_maker() -> Maker:
+    for name, arguments in _MAKERS.items():
+        if found := shutil.which(name):
+            return (found, *arguments)
+    raise ByolError(
+        f"No program here writes an ISO image; one of {', '.join(_MAKERS)} is needed.",
+        retry="apt-get install xorriso; or leave --iso out and attach the folder `seed` as a medium labelled `cidata`",
+    )
+
+
+def _made_iso(maker: Maker, folder: Path) -> bytes:
+    """cloud-init looks for a medium of that label (NoCloud)."""
+    seeds = [str(folder / path) for path in SEED]
+    done = subprocess.run(  # noqa: S603  a program found on PATH, with arguments of ours
+        [*maker, "-output", str(folder / ISO), "-volid", "cidata", "-joliet", "-rock", *seeds],
+        env={**os.environ, "SOURCE_DATE_EPOCH": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ByolError(f"{maker[0]} ended with {done.returncode}: {done.stderr.strip()}", retry="leave --iso out")
+    return (folder / ISO).read_bytes()

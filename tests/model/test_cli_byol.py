@@ -1,0 +1,188 @@
+"""`hdinfra byol bundle`: what is not covered is not written, and what is written is whole and the same every time."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hdinfra.licence.seats import ledger_of
+from hdinfra.model.policy import WafPolicy
+from hdinfra.operate import cli
+from tests.model import byol_specs as byol
+from tests.model.legal import Data, setting
+
+ALWAYS = byol.licence(not_before=0, expires=byol.YEAR_ENDS * 2)
+Bundle = Callable[..., int]
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    """Runs the verb on that spec and licence in a folder of its own; the exit code."""
+
+    def run(data: Data, *arguments: str, licence: str = ALWAYS) -> int:
+        (tmp_path / "web.yaml").write_text(yaml.safe_dump(data))
+        (tmp_path / "acme.licence").write_text(licence)
+        return cli.run(["byol", "bundle", str(tmp_path / "web.yaml"), "--out", str(tmp_path / "out"), *arguments])
+
+    return run
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """Every file below, by path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def seats(folder: Path) -> list[tuple[str, str, int]]:
+    return [seat.key for seat in ledger_of((folder / "web.seats.json").read_text()).seats]
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_it_explains_itself_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["byol", "bundle", "--help"]) == 0
+    assert "Examples: hdinfra byol bundle" in capsys.readouterr().out
+
+
+def test_each_machine_has_a_folder_that_is_whole(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bundle(byol.installed(), "--json") == 0
+    for one, name in zip(told(capsys)["bundles"], ("web-1", "web-2"), strict=True):
+        folder = tmp_path / "out" / name
+        assert (one["machine"], one["folder"], one["iso"]) == (name, str(folder), None)
+        sums = (folder / "SHA256SUMS").read_bytes()
+        assert one["sums"] == hashlib.sha256(sums).hexdigest()
+        assert {line.split()[1] for line in sums.decode().splitlines()} == written(folder).keys() - {"SHA256SUMS"}
+        done = subprocess.run(
+            ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+        assert os.access(folder / "install.sh", os.X_OK)
+        assert WafPolicy.model_validate_json((folder / "policy.json").read_bytes()).sites[0].tenant == "acme"
+        assert f"local-hostname: {name}\n" in (folder / "seed/meta-data").read_text()
+
+
+def test_script_and_seed_lay_the_same_files(bundle: Bundle, tmp_path: Path) -> None:
+    assert bundle(byol.installed()) == 0
+    folder = tmp_path / "out/web-1"
+    seed = yaml.load((folder / "seed/user-data").read_text(), Loader=yaml.CSafeLoader)["write_files"]
+    by_seed = {file["path"]: (file["content"].encode(), int(file["permissions"], 8)) for file in seed}
+    policy = by_seed.pop("/etc/hdinfra/first-policy.json")
+    assert policy[0] == (folder / "policy.json").read_bytes()
+    with tarfile.open(fileobj=io.BytesIO((folder / "files.tar").read_bytes())) as archive:
+        members = archive.getmembers()
+        by_script = {f"/{m.name}": (archive.extractfile(m).read(), m.mode) for m in members}  # type: ignore[union-attr]
+    assert by_script == by_seed
+    assert all(member.isfile() and (member.uid, member.gid) == (0, 0) for member in members)
+
+
+def test_the_same_spec_gives_the_same_bytes(bundle: Bundle, tmp_path: Path) -> None:
+    assert bundle(byol.installed()) == 0
+    first, seated = written(tmp_path / "out"), seats(tmp_path)
+    assert bundle(byol.installed()) == 0
+    assert written(tmp_path / "out") == first
+    assert seats(tmp_path) == seated == [("bundles", "web", 0), ("bundles", "web", 1)]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["web-1", "web-2"]
+
+
+def test_two_machines_differ_in_identity_alone(bundle: Bundle, tmp_path: Path) -> None:
+    assert bundle(byol.installed()) == 0
+    one, other = (written(tmp_path / "out" / name) for name in ("web-1", "web-2"))
+    same = {path: text for path, text in one.items() if other[path] == text}
+    assert same.keys() == {"install.sh", "policy.json"}
+    assert one["seed/user-data"].replace(b"web-1", b"web-2") == other["seed/user-data"]
+
+
+REFUSED = {
+    rule: (data, licence)
+    for data, licence, rule in (
+        (byol.installed(setting("machines", 5)), ALWAYS, "byol.licence-count"),
+        (byol.installed(), byol.licence(not_before=0, expires=1), "byol.licence-expired"),
+        (byol.installed(), ALWAYS.replace("acme-1", "acme-2"), "byol.licence-forged"),
+        (byol.installed(setting("sites.0.origins.0", {"address": "::1"})), ALWAYS, "site.origin-address"),
+    )
+}
+
+
+@pytest.mark.parametrize("rule", REFUSED)
+def test_what_is_refused_is_not_written(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], rule: str
+) -> None:
+    data, licence = REFUSED[rule]
+    assert bundle(data, "--json", licence=licence) == 2
+    assert [refusal["rule"] for refusal in told(capsys)["refusals"]] == [rule]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["acme.licence", "web.yaml"]
+
+
+def test_installed_machines_count_with_those_of_stacks(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bundle(byol.installed(setting("machines", 3))) == 0
+    other = byol.installed(setting("byol", "api"), setting("ledger", "web.seats.json"))
+    assert bundle(other) == 2
+    said = capsys.readouterr().err
+    assert "byol.licence-count" in said
+    assert "web/0 of bundles" in said
+    assert not (tmp_path / "out/api-1").exists()
+    assert len(seats(tmp_path)) == 3
+
+
+def test_a_ledger_that_is_damaged_is_named(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "web.seats.json").write_text("{")
+    assert bundle(byol.installed()) == 1
+    assert "web.seats.json" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_stack_deploys_is_not_installed(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bundle(byol.on_cloud()) == 1
+    assert "install: true" in capsys.readouterr().err
+    assert not (tmp_path / "web.seats.json").exists()
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out/web-1").mkdir(parents=True)
+    (tmp_path / "out/web-1/letter").write_text("dear")
+    assert bundle(byol.installed()) == 1
+    assert "is no bundle" in capsys.readouterr().err
+    assert written(tmp_path / "out") == {"web-1/letter": b"dear"}
+
+
+def test_without_a_program_for_it_an_iso_is_refused_with_the_package(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert bundle(byol.installed(), "--iso") == 1
+    assert "apt-get install xorriso" in capsys.readouterr().err
+    assert not (tmp_path / "web.seats.json").exists()
+
+
+def test_an_iso_holds_the_seed_under_the_label_that_cloud_init_looks_for(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program is a stand-in that notes how it was called: what writes ISO images is not on every computer."""
+    program = tmp_path / "bin/genisoimage"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nwhile [ "$1" != -output ]; do shift; done\nprintf "%s\\n" "$@" >"$2"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    assert bundle(byol.installed(setting("machines", 1)), "--iso", "--json") == 0
+    (one,) = told(capsys)["bundles"]
+    given = Path(one["iso"]).read_text().splitlines()
+    assert given[2:6] == ["-volid", "cidata", "-joliet", "-rock"]
+    assert [Path(path).name for path in given[6:]] == ["user-data", "meta-data"]
+    assert "seed.iso" in (tmp_path / "out/web-1/SHA256SUMS").read_text()
