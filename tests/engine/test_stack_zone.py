@@ -31,7 +31,7 @@ class ZoneStack:
     def write(self) -> None:
         """The files of a checkout, and the stand-in in place of the plugin."""
         self.spec.parent.mkdir(parents=True, exist_ok=True)
-        for name in ("__main__.py", "zone.py"):
+        for name in ("__main__.py", "zone.py", "byol.py"):
             shutil.copy(ROOT / "stacks" / name, self.spec.parent)
         providers = [{"name": name, "path": str(self.workspace.provider(name))} for name in ("hdlocal", "hdpolicy")]
         settings = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
