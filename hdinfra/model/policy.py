@@ -94,6 +94,11 @@ class WafPolicy(Spec):
     edges: Annotated[tuple[IPAddress, ...], Field(max_length=500)]
     tenants: Annotated[tuple[TenantLimits, ...], Sites] = ()
 
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = whole(self)
+        return found if self.tenants else {name: value for name, value in found.items() if name != "tenants"}
+
 
 class Backend(Spec):
     """One WAF machine as the edge sees it."""
