@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import cluster_loss, footprint, licence, plan_scale, policy_path, warm_up
+from bench import cluster_loss, footprint, licence, plan_scale, policy_path, tenants, warm_up
 from bench.figure import Figure, write
 from bench.project import CHECKOUT, Project, make_project
 from bench.talk import say
@@ -72,6 +72,11 @@ def agents(_: int) -> Iterable[Figure]:
         yield from footprint.measure_polling(project)
 
 
+def many_tenants(_: int) -> Iterable[Figure]:
+    """Two hundred on one machine."""
+    yield from tenants.measure_tenants()
+
+
 def licences(_: int) -> Iterable[Figure]:
     """A thousand times, of which the median counts."""
     return licence.measure_licence()
@@ -85,6 +90,7 @@ MEASURES: Mapping[str, Measure] = {
     "no-change": no_change,
     "policy-path": policy,
     "agents": agents,
+    "tenants": many_tenants,
     "warm-up": warm,
 }
 

@@ -17,12 +17,26 @@ from .commands import ApplyError, Run, wait
 from .durable import write_whole
 from .fields import PolicyError
 from .local import Local, read_local, write_local
-from .paths import APPLYING, BASE, DOCUMENT, LOCK, OVERRIDES, POLICY, STAGE
+from .paths import (
+    APPLYING,
+    BASE,
+    DOCUMENT,
+    LOCK,
+    OVERRIDES,
+    POLICY,
+    STAGE,
+    TENANT_CACHES,
+    TENANT_LOGS,
+    TENANT_SOCKETS,
+    TENANTS_IN_FORCE,
+)
 from .policy import Document, parse
 from .services import Service
 
 _APPS = {"waf": "waf", "load-balancer": "load_balancer", "lab-origin": "lab_origin", "control": "control_node"}
 _CHECKED_BASE = ("nginx.conf", "haproxy.cfg", "firewall.nft")
+_STAGED = {POLICY: "", TENANT_LOGS: "/logs", TENANT_CACHES: "/caches", TENANT_SOCKETS: "/sockets"}
+"""Below the stage while a policy is checked: a check opens logs, caches and sockets, and live ones must be spared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +98,7 @@ class Applier:
         if document is None:
             return None
         self._write(APPLYING, b"", 0o600)
+        shutil.rmtree(self._at(TENANTS_IN_FORCE), ignore_errors=True)  # so that tenants' programs take theirs anew
         return self.apply(document.raw, wait_seconds)
 
     def local(self) -> Local:
@@ -167,14 +182,18 @@ class Applier:
 
     def _stage(self, files: Mapping[str, str], stage: Path) -> None:
         """The complete result beside the live one: base files and policy with the policy's folder renamed."""
-        (stage / "haproxy").mkdir()
+        for name in ("haproxy", "logs", "caches", "sockets"):
+            (stage / name).mkdir()
         base = {name: self._at(f"{BASE}/{name}") for name in _CHECKED_BASE}
         texts = {name: path.read_text() for name, path in base.items() if path.exists()}
         texts |= {path.removeprefix(f"{POLICY}/"): content for path, content in files.items()}
         for name, content in texts.items():
             target = stage / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(content.replace(POLICY, str(stage)))
+            if target.parent.parent.name == "tenants":
+                for own in ("logs", "caches"):
+                    (stage / own / target.parent.name).mkdir(exist_ok=True)
+            target.write_text(_at_stage(content, stage))
 
     def _write_files(self, files: Mapping[str, str]) -> tuple[str, ...]:
         """Write what differs, then remove what nobody asks for."""
@@ -211,3 +230,9 @@ class Applier:
 
     def _at(self, path: str) -> Path:
         return self._root / path.lstrip("/")
+
+
+def _at_stage(content: str, stage: Path) -> str:
+    for live, staged in _STAGED.items():
+        content = content.replace(live, f"{stage}{staged}")
+    return content

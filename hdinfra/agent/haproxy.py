@@ -55,3 +55,9 @@ def ask(path: Path, command: str, timeout_seconds: float = 10) -> str:
 def statistics(path: Path = STATS_SOCKET) -> list[dict[str, str]]:
     """Every row of `show stat`, by column name."""
     return list(csv.DictReader(io.StringIO(ask(path, "show stat").removeprefix("# "))))
+
+
+def uptime_seconds(path: Path = STATS_SOCKET) -> int:
+    """Since when the worker counts: a reload begins anew."""
+    lines = (line.partition(": ") for line in ask(path, "show info").splitlines())
+    return next(int(value) for name, _, value in lines if name == "Uptime_sec")

@@ -7,8 +7,12 @@ from .applier import Applier
 from .fields import PolicyError
 from .haproxy import statistics
 from .paths import SYSCTLS
-from .policy import ControlPolicy, Document, LoadBalancerPolicy
+from .policy import ControlPolicy, Document, LoadBalancerPolicy, WafPolicy
 from .services import MANAGEMENT
+
+_CONTROLLERS = Path("/sys/fs/cgroup/cgroup.controllers")
+"""The kernel's list of what it can limit; an old (v1) hierarchy has no such file."""
+_LIMITED = {"cpu", "io", "memory", "pids"}
 
 
 def status(applier: Applier) -> dict[str, Any]:
@@ -19,6 +23,7 @@ def status(applier: Applier) -> dict[str, Any]:
         "digest": document.digest if document else None,
         "serving": bool(document) and serving(applier, document),
         "sysctls_denied": _sysctls_denied(),
+        "limits_unenforced": limits_unenforced(document),
         "drained": local.drained,
         "overrides": dict(local.modes),
     }
@@ -66,6 +71,15 @@ def servers(policy: LoadBalancerPolicy) -> list[dict[str, Any]]:
         for backend in instance.backends
         for family in ("ipv4", "ipv6")
     ]
+
+
+def limits_unenforced(document: Document | None, controllers: Path = _CONTROLLERS) -> list[str]:
+    """What of tenants' limits this place cannot hold: on an old cgroup hierarchy, or in a container, slices may be
+    names only. Nothing where no tenant has limits."""
+    if document is None or not isinstance(document.policy, WafPolicy) or not document.policy.tenants:
+        return []
+    held = controllers.read_text().split() if controllers.exists() else []
+    return sorted(_LIMITED - set(held))
 
 
 def _sysctls_denied() -> list[str]:

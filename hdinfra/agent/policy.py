@@ -86,11 +86,25 @@ class WafSite:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantLimits:
+    """What a tenant's programs may take together: weights from 1 to 10,000, memory in MiB."""
+
+    name: str
+    plan: str
+    cpu_weight: int
+    io_weight: int
+    memory_high_mib: int
+    memory_max_mib: int
+    tasks_max: int
+
+
+@dataclass(frozen=True, slots=True)
 class WafPolicy:
     """Policy of one WAF machine."""
 
     sites: tuple[WafSite, ...]
     edges: tuple[Address, ...]
+    tenants: tuple[TenantLimits, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +217,25 @@ _WAF_SITE = record(
         "cache": record(Cache, {"size_mib": between(1, 1_024)}),
     },
 )
+_WEIGHT = between(1, 10_000)  # systemd's range
+_MEMORY = between(16, 1_048_576)
+_TENANT = record(
+    TenantLimits,
+    {
+        "name": _name,
+        "plan": _name,
+        "cpu_weight": _WEIGHT,
+        "io_weight": _WEIGHT,
+        "memory_high_mib": _MEMORY,
+        "memory_max_mib": _MEMORY,
+        "tasks_max": between(4, 100_000),
+    },
+)
+_WAF = record(
+    WafPolicy,
+    {"sites": many(_WAF_SITE, _MOST_SITES), "edges": many(address(4, 6), _MOST_MACHINES)},
+    later={"tenants": many(_TENANT, _MOST_SITES)},
+)
 _BACKEND = record(
     Backend,
     {
@@ -221,13 +254,12 @@ api_machines = many(_API, _MOST_APIS)
 
 
 _APPS: Mapping[str, Callable[[object, str], Policy]] = {
-    "waf": record(WafPolicy, {"sites": many(_WAF_SITE, _MOST_SITES), "edges": many(address(4, 6), _MOST_MACHINES)}),
+    "waf": _WAF,
     "load-balancer": record(
         LoadBalancerPolicy,
         {"instances": many(_INSTANCE, _MOST_MACHINES), "sites": many(_EDGE_SITE, _MOST_SITES)},
     ),
     "lab-origin": record(LabOriginPolicy, {"hosts": many(host, _MOST_SITES)}),
-    # What an API machine has in force from before they were named in it must be read, or nothing could follow it.
     "control": record(ControlPolicy, {"callers": many(network, _MOST_CALLERS)}, later={"apis": api_machines}),
 }
 
@@ -254,6 +286,7 @@ def _check_whole(policy: Policy) -> None:
     match policy:
         case WafPolicy():
             _unique((site.host for site in policy.sites), "sites")
+            _unique((tenant.name for tenant in policy.tenants), "tenants")
             for site in policy.sites:
                 _check_site(site)
         case LoadBalancerPolicy():

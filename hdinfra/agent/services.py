@@ -3,16 +3,12 @@
 import http.client
 import socket
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Protocol
 
-from .caches import drop_caches
-from .commands import ApplyError, Run, children, must, pid_in, wait
+from .commands import ApplyError, Run, must
 from .haproxy import MASTER_SOCKET, ask
 from .paths import BASE, HEALTH_HOST, POLICY
 
-WAF_DRAINED = f"{POLICY}/drained"
-"""While it is there, nginx says of itself that it is ill; looked for at every question, so nothing is reloaded."""
 _RELOAD_SECONDS = 30.0
 POLITE = {"User-Agent": "hdsync", "Accept": "*/*"}  # without them the CRS takes a question for an attack
 
@@ -95,51 +91,13 @@ class HaproxyService:
             raise ApplyError(f"haproxy refused the reload:\n{answer}")
 
     def serving(self, files: Iterable[str], /) -> bool:
-        """The worker answers; on an edge also port 80, well or not (its servers' health is not its own)."""
-        if any(path.endswith("/edge.cfg") for path in files):
+        """The worker answers; before sites also port 80, well or not (its servers' health is not its own)."""
+        names = {path.rpartition("/")[2] for path in files}
+        if "edge.cfg" in names:
             return status_of(80, "/healthz", "localhost") in (200, 503)
+        if "router.cfg" in names:
+            return status_of(80, "/healthz", HEALTH_HOST) in (200, 503)
         return status_of(8404, "/stats;json", "localhost") == 200
-
-
-class NginxService:
-    """nginx with the rules; it runs only while there is a site."""
-
-    unit = "nginx.service"
-
-    def reads(self, path: str) -> bool:
-        """Sites and edges."""
-        return path.endswith(".conf")
-
-    def check(self, stage: str) -> tuple[str, ...]:
-        """Parse everything, rules included."""
-        return ("/usr/sbin/nginx", "-t", "-q", "-c", f"{stage}/nginx.conf")
-
-    def activate(self, run: Run, files: Iterable[str], /) -> None:
-        """Stop without sites, start with the first, else swap workers and see the new ones alive."""
-        if not _sites(files):
-            must(run, "systemctl", "stop", "nginx.service")
-            drop_caches(())
-            return
-        master = pid_in(Path("/run/nginx.pid"))
-        if not master:
-            run(("systemctl", "reset-failed", "nginx.service"))
-            must(run, "systemctl", "start", "nginx.service")
-            return
-        old = children(master)
-        must(run, "systemctl", "reload", "nginx.service")
-        if not wait(lambda: bool(children(master) - old), _RELOAD_SECONDS):
-            words = run(("journalctl", "-u", "nginx.service", "-n", "5", "-o", "cat", "--no-pager")).words
-            raise ApplyError(f"nginx kept its old workers:\n{words}")
-        drop_caches(files)
-
-    def serving(self, files: Iterable[str], /) -> bool:
-        """Healthy with sites, or ill if that is what it has to say; without, there is nobody on port 80."""
-        told = 503 if WAF_DRAINED in files else 200
-        return status_of(80, "/healthz", HEALTH_HOST) == (told if _sites(files) else 0)
-
-
-def _sites(files: Iterable[str], /) -> bool:
-    return any(path.startswith(f"{POLICY}/tenants/") for path in files)
 
 
 class LabService:
@@ -198,6 +156,5 @@ def _listens(port: int) -> bool:
 
 FIREWALL = Firewall()
 HAPROXY = HaproxyService()
-NGINX = NginxService()
 LAB = LabService()
 MANAGEMENT = ManagementService()

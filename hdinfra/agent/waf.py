@@ -1,4 +1,7 @@
-"""The web application firewall: nginx with libmodsecurity, and HAProxy between it and the origins."""
+"""The web application firewall: HAProxy routes to a tenant's own nginx with libmodsecurity, and from it to the origins.
+
+Decisions 4 and 13. What a tenant has (user, socket, unit, folders) goes by its key.
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -8,33 +11,40 @@ from .fields import Address
 from .firewall import elements
 from .haproxy import Haproxy, quoted
 from .nginx import Nginx
-from .paths import AUDIT_LOGS, ORIGIN_SOCKETS, POLICY
-from .policy import WafPolicy, WafSite
-from .services import FIREWALL, HAPROXY, NGINX, WAF_DRAINED, Service
+from .paths import ORIGIN_SOCKETS, POLICY, TENANT_LOGS, TENANT_SOCKETS, TENANTS
+from .policy import TenantLimits, WafPolicy, WafSite
+from .router import DRAINED, router
+from .services import FIREWALL, HAPROXY, Service
+from .tenant_names import key_of, user_of
+from .tenants import LIMITS, SERVERS, USERS
 from .waf_site import ENGINE, exceptions, inspected, keep_answers, limit_rate, site_zones
 
-SERVICES: tuple[Service, ...] = (FIREWALL, HAPROXY, NGINX)
-DRAINED: Mapping[str, str] = {WAF_DRAINED: ""}
+# HAProxy's check asks for the users, and it has to listen for a tenant's nginx before that is told to go through it.
+SERVICES: tuple[Service, ...] = (FIREWALL, USERS, HAPROXY, SERVERS)
+__all__ = ["DRAINED", "SERVICES", "render"]
 
 
 def render(policy: WafPolicy) -> Mapping[str, str]:
-    """Every policy file by path. A site's files are its tenant's alone."""
-    files = {
-        f"{POLICY}/edges.nginx.conf": _edges(policy.edges),
-        f"{POLICY}/firewall/edges.nft": elements("edges", policy.edges),
-    }
+    """Every policy file by path. A tenant's files are its own; beside them it stands in the router's map alone."""
     ordered = sorted(policy.sites, key=lambda site: (site.tenant, site.host))
+    limits = {tenant.name: tenant for tenant in policy.tenants}
+    files = {f"{POLICY}/firewall/edges.nft": elements("edges", policy.edges), **router(ordered, policy.edges)}
     for tenant, sites in groupby(ordered, key=lambda site: site.tenant):
         files |= _tenant(tenant, tuple(sites))
+        files[f"{TENANTS}/{key_of(tenant)}/{LIMITS}"] = _limits(limits.get(tenant))
     return files
 
 
 def _tenant(tenant: str, sites: Sequence[WafSite]) -> Mapping[str, str]:
-    folder = f"{POLICY}/tenants/{tenant}"
+    key = key_of(tenant)
+    folder = f"{TENANTS}/{key}"
     endpoints = [(origin.address, origin.port) for site in sites for origin in site.origins]
     files = {
-        f"{POLICY}/haproxy/tenant-{tenant}.cfg": _origins(sites),
-        f"{POLICY}/firewall/tenant-{tenant}.nft": elements("upstreams", endpoints),
+        f"{POLICY}/haproxy/tenant-{key}.cfg": _between(tenant, sites),
+        f"{POLICY}/firewall/tenant-{key}.nft": elements("upstreams", endpoints),
+        f"{folder}/main.conf": _main(tenant),
+        f"{folder}/default.nginx.conf": _default(tenant),
+        f"{folder}/logrotate.conf": _logrotate(tenant),
     }
     for site in sites:
         rules = f"{folder}/{file_stem(site.host)}.modsecurity.conf"
@@ -44,17 +54,56 @@ def _tenant(tenant: str, sites: Sequence[WafSite]) -> Mapping[str, str]:
     return files
 
 
-def _edges(edges: Sequence[Address]) -> str:
-    """Whose word on the client's address is taken, and who may ask for health."""
+def _main(tenant: str) -> str:
+    """What the tenant's nginx is started with; the base has all that is the same for everybody."""
     nginx = Nginx()
-    for edge in sorted(map(str, edges)):
-        nginx.put("set_real_ip_from", values=[edge])
-    nginx.open("geo", "$realip_remote_addr", "$from_edge")
-    nginx.put("default", "0")
-    for edge in sorted({"127.0.0.1", "::1", *map(str, edges)}):
-        nginx.put(edge, "1")
+    nginx.put("include", "/etc/hdinfra/nginx-main.conf")
+    nginx.put("error_log", f"{TENANT_LOGS}/{key_of(tenant)}/error.log", "warn")
+    nginx.open("http")
+    nginx.put("include", "/etc/hdinfra/nginx-http.conf")
+    nginx.put("include", f"{TENANTS}/{key_of(tenant)}/*.nginx.conf")
     nginx.close()
     return nginx.text()
+
+
+def _default(tenant: str) -> str:
+    nginx = Nginx()
+    nginx.open("server")
+    nginx.put("listen", _socket(tenant), "default_server")
+    nginx.put("server_name", "_")
+    nginx.put("modsecurity", "off")
+    nginx.put("return", "421")
+    nginx.close()
+    return nginx.text()
+
+
+def _socket(tenant: str) -> str:
+    # As systemd binds it: nginx knows the socket that it inherits by this name.
+    return f"unix:{TENANT_SOCKETS}/{key_of(tenant)}.sock"
+
+
+def _limits(limits: TenantLimits | None) -> str:
+    """Properties of the tenant's slice; none in a document from before there were plans."""
+    if limits is None:
+        return ""
+    return (
+        f"CPUWeight={limits.cpu_weight}\n"
+        f"IOWeight={limits.io_weight}\n"
+        f"MemoryHigh={limits.memory_high_mib}M\n"
+        f"MemoryMax={limits.memory_max_mib}M\n"
+        f"TasksMax={limits.tasks_max}\n"
+    )
+
+
+def _logrotate(tenant: str) -> str:
+    """Looked at every minute: what one tenant's logs take is five times 20 MiB and what a minute writes."""
+    user = user_of(tenant)
+    return (
+        f"{TENANT_LOGS}/{key_of(tenant)}/*.json {TENANT_LOGS}/{key_of(tenant)}/*.log {{\n"
+        # As the tenant: what it puts in a log's place leads nowhere but to its own files.
+        f"    su {user} {user}\n"
+        "    size 20M\n    rotate 4\n    copytruncate\n    missingok\n    notifempty\n}\n"
+    )
 
 
 def site_key(host: str) -> str:
@@ -74,8 +123,7 @@ def _server(site: WafSite, rules: str) -> str:
     nginx.put("server", f"unix:{ORIGIN_SOCKETS}/{key}.sock", "max_fails=0")
     nginx.close()
     nginx.open("server")
-    nginx.put("listen", "0.0.0.0:80")
-    nginx.put("listen", "[::]:80")
+    nginx.put("listen", _socket(site.tenant))
     nginx.put("server_name", values=[site.host])
     if inspected(site):
         nginx.put("modsecurity_rules_file", values=[rules])
@@ -99,14 +147,19 @@ def _rules(site: WafSite) -> str:
         "SecAuditLogParts ABFHIJZ\n"
         "SecAuditLogFormat JSON\n"
         "SecAuditLogType Serial\n"
-        f"SecAuditLog {AUDIT_LOGS}/{file_stem(site.host)}.audit.json\n"
+        f"SecAuditLog {TENANT_LOGS}/{key_of(site.tenant)}/{file_stem(site.host)}.audit.json\n"
         f'SecAction "id:890001,phase:1,pass,nolog,t:none,setvar:tx.paranoia_level={site.paranoia}"\n'
     )
     return settings + exceptions(site)
 
 
-def _origins(sites: Sequence[WafSite]) -> str:
+def _between(tenant: str, sites: Sequence[WafSite]) -> str:
+    """HAProxy on both sides of the tenant's nginx: the way to it, and from it to the origins."""
     haproxy = Haproxy()
+    haproxy.section("backend", f"tenant-{key_of(tenant)}")
+    # A connection a request: one that is kept might be closing, as nginx reloads or goes to sleep, when it is used.
+    haproxy.put("option", "http-server-close")
+    haproxy.put(f"server nginx unix@/tenants/{key_of(tenant)}.sock")
     for site in sites:
         _origin(haproxy, site)
     return haproxy.text()
@@ -115,7 +168,7 @@ def _origins(sites: Sequence[WafSite]) -> str:
 def _origin(haproxy: Haproxy, site: WafSite) -> None:
     key = site_key(site.host)
     haproxy.section("frontend", key)
-    haproxy.put("bind", f"unix@{ORIGIN_SOCKETS}/{key}.sock", "mode", "660", "user", "root", "group", "www-data")
+    haproxy.put("bind", f"unix@{ORIGIN_SOCKETS}/{key}.sock", "mode", "600", "user", user_of(site.tenant))
     haproxy.put(f"use_backend {key}-read if METH_GET or METH_HEAD or METH_OPTIONS")
     haproxy.put(f"default_backend {key}-write")
     haproxy.section("backend", f"{key}-read")

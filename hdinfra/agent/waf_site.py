@@ -47,7 +47,8 @@ def site_zones(nginx: Nginx, site: WafSite, key: str) -> None:
         _loopback_map(nginx, key)
         # The site's share, and never the disk's last 256 MiB; what nobody asked for in an hour goes first.
         limits = (f"max_size={site.cache.size_mib}m", "min_free=256m", "inactive=1h", "use_temp_path=off")
-        nginx.put("proxy_cache_path", cache_folder(key), "levels=1:2", f"keys_zone=cache-{key}:1m", *limits)
+        place = (cache_folder(site.tenant, key), "levels=1:2", f"keys_zone=cache-{key}:1m")
+        nginx.put("proxy_cache_path", *place, *limits)
 
 
 def limit_rate(nginx: Nginx, site: WafSite, key: str) -> None:

@@ -65,7 +65,8 @@ def status_of(declared: Declared) -> dict[str, Any]:
             for cluster in plan.clusters
         ],
         "instances": [
-            {"name": one.name, "tenancy": one.tenancy, "tenants": list(one.tenants)} for one in plan.instances
+            {"name": one.name, "tenancy": one.tenancy, "tenants": [tenant.name for tenant in one.tenants]}
+            for one in plan.instances
         ],
         "edge": {
             "urls": list(edge.urls) if edge else [],

@@ -60,7 +60,8 @@ class DedicatedInstance(pulumi.ComponentResource):
     def __init__(self, name: str, args: DedicatedInstanceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hdinfra:index:DedicatedInstance", name, None, opts)
         self.plan = _of_tenancy(args.plan, "dedicated")
-        (self.tenant,) = args.plan.tenants
+        (owner,) = args.plan.tenants
+        self.tenant = owner.name
         self.machines = _machines(args.zone, args.plan, self)
         self.policy = _policy(args.zone, args.plan, self.machines, self)
         self.register_outputs({"machines": sorted(self.machines), "tenant": self.tenant})

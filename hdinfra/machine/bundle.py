@@ -12,6 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 
 _OF_ONE_ROLE = {
+    "router": "waf",
+    "tenant_names": "waf",
+    "tenants": "waf",
     "waf": "waf",
     "waf_site": "waf",
     "load_balancer": "load-balancer",

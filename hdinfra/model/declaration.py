@@ -19,6 +19,7 @@ from hdinfra.model.plan import (
     Prefixes,
     Publish,
     SitePlan,
+    TenantPlan,
     ZonePlan,
 )
 from hdinfra.model.regions import Catalogue
@@ -137,7 +138,9 @@ def instance_plan(instance: InstanceSpec, machines: Sequence[MachinePlan]) -> In
         tenancy=instance.tenancy,
         capacity=instance.capacity,
         machines=tuple(machines),
-        tenants=tuple(sorted(tenant.name for tenant in instance.tenants)),
+        tenants=tuple(
+            TenantPlan(tenant.name, tenant.plan) for tenant in sorted(instance.tenants, key=lambda tenant: tenant.name)
+        ),
         sites=tuple(sorted(sites, key=lambda site: site.host)),
     )
 

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from hdinfra.model.held import Held
-from hdinfra.model.spec import App, CacheSpec, Mode, Profile, Provider, RateSpec, Tenancy
+from hdinfra.model.spec import App, CacheSpec, HostingPlan, Mode, Profile, Provider, RateSpec, Tenancy
 
 
 class Addresses(NamedTuple):
@@ -108,15 +108,23 @@ class SitePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantPlan:
+    """A customer and what they have booked."""
+
+    name: str
+    plan: HostingPlan
+
+
+@dataclass(frozen=True, slots=True)
 class InstancePlan:
-    """An Instance's Machines (sorted by name) and sites (sorted by host)."""
+    """An Instance's Machines and tenants (sorted by name) and sites (sorted by host)."""
 
     name: str
     app: App
     tenancy: Tenancy
     capacity: int
     machines: tuple[MachinePlan, ...]
-    tenants: tuple[str, ...]
+    tenants: tuple[TenantPlan, ...]
     sites: tuple[SitePlan, ...]
 
     def machines_without(self, *, cluster: str | None = None, operator: str | None = None) -> int:

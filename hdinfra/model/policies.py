@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from hdinfra.model.declaration import API_PORT
 from hdinfra.model.plan import InstancePlan, OriginPlan, SitePlan
+from hdinfra.model.plans import limits_of
 from hdinfra.model.policy import (
     ApiMachine,
     Backend,
@@ -28,9 +29,11 @@ def waf_policy(
 ) -> WafPolicy:
     """Policy of each of the Instance's WAF Machines. `origins`: lab machines' public addresses by their spec's name."""
     sites = (_waf_site(site, origins) for site in instance.sites)
+    hosting = {site.tenant for site in instance.sites}  # who has no site has nothing on a machine
     return WafPolicy(
         sites=tuple(sorted(sites, key=lambda site: site.host)),
         edges=tuple(sorted({ip_address(edge) for edge in edges}, key=_by_family)),
+        tenants=tuple(limits_of(tenant) for tenant in instance.tenants if tenant.name in hosting),
     )
 
 

@@ -73,6 +73,18 @@ class WafSite(Spec):
         return {name: value for name, value in usually(self).items() if name not in usual}
 
 
+class TenantLimits(Spec):
+    """What a tenant's programs may take together on one machine: weights as systemd's, memory in MiB."""
+
+    name: Name
+    plan: Name
+    cpu_weight: Annotated[int, Field(ge=1, le=10_000)]
+    io_weight: Annotated[int, Field(ge=1, le=10_000)]
+    memory_high_mib: Annotated[int, Field(ge=16, le=1_048_576)]
+    memory_max_mib: Annotated[int, Field(ge=16, le=1_048_576)]
+    tasks_max: Annotated[int, Field(ge=4, le=100_000)]
+
+
 class WafPolicy(Spec):
     """Policy of one WAF machine. `edges` alone may reach port 80 and name the client's true address."""
 
@@ -80,6 +92,12 @@ class WafPolicy(Spec):
     schema_version: Literal[1] = 1
     sites: Annotated[tuple[WafSite, ...], Sites]
     edges: Annotated[tuple[IPAddress, ...], Field(max_length=500)]
+    tenants: Annotated[tuple[TenantLimits, ...], Sites] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = whole(self)
+        return found if self.tenants else {name: value for name, value in found.items() if name != "tenants"}
 
 
 class Backend(Spec):

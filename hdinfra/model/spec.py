@@ -48,6 +48,16 @@ class Mode(StrEnum):
     MITIGATION = "MITIGATION"
 
 
+class HostingPlan(StrEnum):
+    """What a tenant has booked, from the least to the most; model/plans.toml says what each gives."""
+
+    FREE = "free"
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+    X_LARGE = "x-large"
+
+
 class Profile(StrEnum):
     """Which rules of the OWASP Core Rule Set a site has, from none to all.
 
@@ -146,6 +156,7 @@ class TenantSpec(Spec):
     """A customer and their sites."""
 
     name: Name
+    plan: HostingPlan = HostingPlan.SMALL
     sites: Annotated[tuple[SiteSpec, ...], Field(max_length=2_000)] = ()
 
 

@@ -196,7 +196,7 @@ def _kill(zone: Zone, machine: str, number: int, over: threading.Event) -> None:
     while not over.wait(_LOOK_SECONDS):
         status = zone.containers.hdctl_status(machine) or {}
         if status.get("number") == number:
-            zone.containers.run(machine, "systemctl", "kill", "--signal=SIGKILL", "nginx.service")
+            zone.containers.run(machine, "systemctl", "kill", "--signal=SIGKILL", "hdinfra-tenant@*.service")
 
 
 def _containers(zone: Zone, members: Mapping[str, str]) -> list[str]:

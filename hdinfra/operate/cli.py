@@ -15,6 +15,7 @@ from hdinfra.operate.cli_frame import AsJson, Directory, Stack, give, progress, 
 from hdinfra.operate.cli_licence import licences
 from hdinfra.operate.cli_policy import policies
 from hdinfra.operate.cli_site import sites
+from hdinfra.operate.cli_tenant import tenants
 from hdinfra.operate.errors import OperateError
 from hdinfra.operate.workspace import Workspace, open_workspace
 
@@ -31,6 +32,7 @@ app.add_typer(drills, name="drill")
 app.add_typer(licences, name="licence")
 app.add_typer(policies, name="policy")
 app.add_typer(sites, name="site")
+app.add_typer(tenants, name="tenant")
 
 
 @app.command(epilog="Examples: [bold]hdinfra plan[/bold], [bold]hdinfra plan --json | jq .machines[/bold]")

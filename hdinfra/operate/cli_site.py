@@ -33,13 +33,13 @@ def add(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> None:
     """Add a site. A spec that would be refused is told, and the file stays as it was."""
     site = NewSite(host, tenant, tuple(map(origin_of, origin)), instance, mode, paranoia)
-    _change(open_workspace(directory, stack), add_site(site), no_up)
+    change(open_workspace(directory, stack), add_site(site), no_up)
 
 
 @sites.command("remove", epilog="Example: [bold]hdinfra site remove blog.acme.test[/bold]")
 def remove(host: Host, no_up: NoUp = False, stack: Stack = "local", directory: Directory = None) -> None:
     """Remove a site; its tenant stays."""
-    _change(open_workspace(directory, stack), remove_site(host), no_up)
+    change(open_workspace(directory, stack), remove_site(host), no_up)
 
 
 @sites.command("mode", epilog="Example: [bold]hdinfra site mode shop.acme.test MITIGATION[/bold]")
@@ -51,7 +51,7 @@ def mode(
     directory: Directory = None,
 ) -> None:
     """Set a site's mode in the spec. What was set through the API goes before it, and is shown."""
-    _change(open_workspace(directory, stack), set_mode(host, mode), no_up)
+    change(open_workspace(directory, stack), set_mode(host, mode), no_up)
 
 
 @sites.command("list", epilog="Examples: [bold]hdinfra site list[/bold], [bold]hdinfra site list --json[/bold]")
@@ -64,7 +64,8 @@ def list_(stack: Stack = "local", directory: Directory = None, as_json: AsJson =
     give(as_json, {"sites": found}, lambda console: show_sites(found, console))
 
 
-def _change(workspace: Workspace, edit: Edit, no_up: bool) -> None:
+def change(workspace: Workspace, edit: Edit, no_up: bool) -> None:
+    """Edit the spec and, unless `no_up`, bring it up."""
     from hdinfra.operate.site import edit_spec  # noqa: PLC0415
 
     talk = progress()

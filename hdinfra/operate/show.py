@@ -10,7 +10,7 @@ from rich.text import Text
 
 from hdinfra.machine.limits import bytes_of
 from hdinfra.machine.roles import machine_of
-from hdinfra.model.plan import MachinePlan, ZonePlan
+from hdinfra.model.plan import InstancePlan, MachinePlan, ZonePlan
 from hdinfra.model.regions import load_catalogue
 from hdinfra.model.spec import Provider
 from hdinfra.operate.decide import Decision
@@ -71,7 +71,7 @@ def plan_json(decision: Decision) -> Json:
             for cluster in plan.clusters
         ],
         "instances": [
-            {"name": one.name, "tenancy": one.tenancy, "tenants": list(one.tenants), "machines": len(one.machines)}
+            {"name": one.name, "tenancy": one.tenancy, "tenants": _names(one), "machines": len(one.machines)}
             for one in plan.instances
         ],
         "machines": [_machine_json(machine) for machine in plan.machines],
@@ -89,12 +89,16 @@ def plan_json(decision: Decision) -> Json:
     }
 
 
+def _names(instance: InstancePlan) -> list[str]:
+    return [tenant.name for tenant in instance.tenants]
+
+
 def show_plan(decision: Decision, console: Console) -> None:
     """Print the plan as tables."""
     plan = decision.plan
     console.print(f"zone [bold]{escape(plan.zone)}[/bold] in area {escape(plan.area)}, held serial {plan.held.serial}")
     console.print(table(("cluster", "provider", "region", "operator", "ipv4", "ipv6"), _cluster_rows(plan)))
-    instances = [(one.name, one.tenancy, ", ".join(one.tenants), str(len(one.machines))) for one in plan.instances]
+    instances = [(one.name, one.tenancy, ", ".join(_names(one)), str(len(one.machines))) for one in plan.instances]
     console.print(table(("instance", "tenancy", "tenants", "machines"), instances))
     machines = [_machine_json(machine) for machine in plan.machines]
     console.print(table(("machine", "role", "size", "private", "public", "published"), map(_machine_row, machines)))
@@ -143,6 +147,22 @@ def show_sites(sites: Sequence[Json], console: Console) -> None:
         for site in sites
     ]
     console.print(table(("site", "tenant", "instance", "mode", "profile", "paranoia", "origins"), rows))
+
+
+def show_tenants(tenants: Sequence[Json], console: Console) -> None:
+    """Print the spec's tenants."""
+    rows = [
+        (
+            tenant["tenant"],
+            tenant["instance"],
+            tenant["plan"],
+            f"{tenant['cpu']:g}",
+            f"{tenant['memory_mib']:,} MiB",
+            ", ".join(tenant["sites"]) or "none",
+        )
+        for tenant in tenants
+    ]
+    console.print(table(("tenant", "instance", "plan", "cores", "memory", "sites"), rows))
 
 
 def show_report(report: Report, console: Console) -> None:
@@ -212,6 +232,8 @@ def _status_row(place: str, operator: str, machine: Json) -> tuple[str | Text, .
     remarks += ["drained"] if machine["drained"] else []
     remarks += [f"went back from {failed['number']}: {failed['reason']}"] if (failed := machine["failed"]) else []
     remarks += machine["problems"]
+    if unenforced := machine["limits_unenforced"]:
+        remarks.append(f"tenants' limits are not enforced here: {', '.join(unenforced)}")
     return (place, operator, machine["name"], machine["role"], _mark(machine["healthy"]), version, "; ".join(remarks))
 
 

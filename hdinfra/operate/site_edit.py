@@ -59,9 +59,9 @@ def add_site(site: NewSite) -> Edit:
     """Adds it; its tenant too where the Instance has none of that name."""
 
     def edit(text: str) -> str:
-        instance = _instance(tree(text), site.instance)
+        instance = instance_in(tree(text), site.instance)
         for tenant in items_of(instance, "tenants"):
-            if isinstance(tenant, yaml.MappingNode) and _text(tenant, "name") == site.tenant:
+            if isinstance(tenant, yaml.MappingNode) and text_of(tenant, "name") == site.tenant:
                 return appended(text, tenant, "sites", site.item)
         return appended(text, instance, "tenants", {"name": site.tenant, "sites": [site.item]})
 
@@ -88,12 +88,18 @@ def set_mode(host: str, mode: Mode) -> Edit:
     return edit
 
 
-def _instance(top: yaml.MappingNode, name: str | None) -> yaml.MappingNode:
-    found = [node for node in items_of(top, "instances") if isinstance(node, yaml.MappingNode)]
-    named = [node for node in found if name in (None, _text(node, "name"))]
+def instances_in(top: yaml.MappingNode) -> list[yaml.MappingNode]:
+    """The spec's Instances."""
+    return [node for node in items_of(top, "instances") if isinstance(node, yaml.MappingNode)]
+
+
+def instance_in(top: yaml.MappingNode, name: str | None) -> yaml.MappingNode:
+    """The Instance of that name; without one, the only one there is. SpecEditError names those that may be meant."""
+    found = instances_in(top)
+    named = [node for node in found if name in (None, text_of(node, "name"))]
     if len(named) == 1:
         return named[0]
-    known = ", ".join(_text(node, "name") for node in found) or "none"
+    known = ", ".join(text_of(node, "name") for node in found) or "none"
     problem = f"There is no Instance `{name}` in this spec." if name else "Which Instance is meant is not clear."
     raise SpecEditError(problem, retry=f"--instance with one of: {known}")
 
@@ -103,19 +109,19 @@ def _place(top: yaml.MappingNode, host: str) -> _Place:
     for tenant in _tenants(top):
         for index, site in enumerate(items_of(tenant, "sites")):
             if isinstance(site, yaml.MappingNode):
-                known.append(_text(site, "host"))
+                known.append(text_of(site, "host"))
                 if known[-1] == host:
                     return _Place(tenant, site, index)
     raise SpecEditError(f"There is no site `{host}` in this spec.", retry=f"one of: {', '.join(known) or 'none'}")
 
 
 def _tenants(top: yaml.MappingNode) -> list[yaml.MappingNode]:
-    instances = [node for node in items_of(top, "instances") if isinstance(node, yaml.MappingNode)]
-    tenants = [tenant for instance in instances for tenant in items_of(instance, "tenants")]
+    tenants = [tenant for instance in instances_in(top) for tenant in items_of(instance, "tenants")]
     return [tenant for tenant in tenants if isinstance(tenant, yaml.MappingNode)]
 
 
-def _text(mapping: yaml.MappingNode, key: str) -> str:
+def text_of(mapping: yaml.MappingNode, key: str) -> str:
+    """The text under that key, empty where there is none."""
     values: list[Any] = [value.value for name, value in mapping.value if name.value == key]
     return str(values[0]) if values else ""
 

@@ -20,6 +20,7 @@ _POLICY_FIELDS: Mapping[str, object] = {
     "overrides": {},
     "failed": None,
     "problems": [],
+    "limits_unenforced": [],
 }
 """What a machine says of its policy, and what stands there when it says nothing."""
 _SITE_FIELDS = ("host", "tenant", "instance", "mode")

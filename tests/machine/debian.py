@@ -129,13 +129,13 @@ def start_debian(engine: Engine, machine: Machine) -> Debian:
     place = Debian(start_container(engine, machine.packages), machine)
     for mode in (0o644, 0o755):
         place.put({file.path: file.content for file in all_files(machine) if file.mode == mode}, mode)
-    place.run("mkdir", "-p", "/var/log/hdinfra", "/run/hdinfra-origins", "/run/haproxy")
+    place.run("mkdir", "-p", "/run/hdinfra-origins", "/run/haproxy")
     place.run("systemd-sysusers")
-    _lay_code(place, bundle_of(machine.identity.role))
+    lay_code(place, bundle_of(machine.identity.role))
     return place
 
 
-def _lay_code(place: Debian, bundle: Bundle) -> None:
+def lay_code(place: Debian, bundle: Bundle) -> None:
     """As the first boot does with the bundle that it fetched."""
     folder = f"code-{bundle.sha256[:16]}"
     place.run("mkdir", "-p", f"/usr/lib/hdinfra/{folder}")

@@ -30,6 +30,7 @@ LEFT_OUT = {
     "test_limits": "decides before any machine exists",
     "test_rendered": "has the real programs of a Debian read the files; needs a container engine",
     "test_sync_previous": "boots a Debian of its own; needs a container engine",
+    "test_tenants": "boots a Debian of its own; needs a container engine",
     "test_sync_kill": "starts Python 20 times (16 s) for what fsync and rename promise, whatever the library",
     "test_waf_profiles": "sends requests to a real nginx in a Debian; needs a container engine",
     "test_waf_site": "sends requests to a real nginx in a Debian; needs a container engine",

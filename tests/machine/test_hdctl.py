@@ -61,6 +61,7 @@ STATUS = {
     "digest",
     "serving",
     "sysctls_denied",
+    "limits_unenforced",
     "number",
     "settings",
     "drained",

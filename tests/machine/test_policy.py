@@ -66,6 +66,33 @@ def test_reads_the_other_documents_that_the_model_writes() -> None:
     assert (edge.sites[0].health_path, [str(n) for n in control.callers]) == ("/health", ["10.64.0.1/32", "fd00::/64"])
 
 
+LIMITS = {"name": "acme", "plan": "x-large", "cpu_weight": 800, "io_weight": 800, "tasks_max": 64}
+MEMORY = {"memory_high_mib": 8192, "memory_max_mib": 10240}
+
+
+def test_a_document_from_before_there_were_plans_is_read() -> None:
+    assert "tenants" not in WAF
+    policy = parse(json.dumps(WAF).encode()).policy
+    assert isinstance(policy, WafPolicy)
+    assert policy.tenants == ()
+
+
+def test_reads_the_limits_that_the_model_writes() -> None:
+    document = model.WafPolicy.model_validate({**WAF, "tenants": [{**LIMITS, **MEMORY}]})
+    policy = parse(model.canonical(document).encode()).policy
+    assert isinstance(policy, WafPolicy)
+    assert (policy.tenants[0].plan, policy.tenants[0].memory_max_mib) == ("x-large", 10240)
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "a/../b"}, {"plan": "small\nTasksMax=infinity"}, {"cpu_weight": 0}, {"tasks_max": "64 M"}]
+)
+def test_limits_that_are_none_are_refused(change: dict[str, object]) -> None:
+    (name,) = change
+    with pytest.raises(PolicyError, match=rf"^waf\.tenants\[0\]\.{name}"):
+        parse(json.dumps({**WAF, "tenants": [{**LIMITS, **MEMORY, **change}]}).encode())
+
+
 LATER: dict[str, Any] = {
     "profile": "strong",
     "excluded_paths": ["/upload", "/.well-known/x/"],

@@ -10,10 +10,10 @@ import pytest
 
 from hdinfra.agent.paths import CODE, CODE_LEFT, CODE_PREVIOUS, FIRST_BOOT, IDENTITY
 from hdinfra.machine.bundle import bundle_of
-from hdinfra.machine.cloud_init import all_files
 from hdinfra.machine.roles import machine_of
 from hdinfra.plugins.local.engine import Engine
-from tests.machine.debian import Debian, booted_container, planned
+from tests.machine.booted import booted
+from tests.machine.debian import Debian, planned
 from tests.machine.sync_stack import ME, ZONE, Stack, eventually
 
 WORKS, CRASHES, OLD = (f"code-{letter * 16}" for letter in "abc")
@@ -22,19 +22,11 @@ HOME = os.path.dirname(CODE)  # noqa: PTH120 - a path of the machine, not of thi
 
 
 @pytest.fixture(scope="module")
-def booted(engine: Engine) -> Iterator[Debian]:
+def machine(engine: Engine) -> Iterator[Debian]:
     """A WAF machine whose systemd runs, with its base files."""
-    machine = machine_of(ZONE, planned("waf", ME))
-    place = Debian(booted_container(engine, machine.packages), machine)
-    try:
-        for mode in (0o644, 0o755):
-            place.put({file.path: file.content for file in all_files(machine) if file.mode == mode}, mode)
+    with booted(engine, machine_of(ZONE, planned("waf", ME))) as place:
         place.put({FIRST_BOOT: first_boot(), IDENTITY: json.dumps({"name": ME, "zone": ZONE, "role": "waf"})})
-        place.run("mkdir", "-p", "/var/lib/hdinfra", "/etc/hdinfra/policy", "/var/log/hdinfra")
-        place.run("systemctl", "daemon-reload")
         yield place
-    finally:
-        place.container.remove(force=True)
 
 
 def first_boot() -> str:
@@ -51,17 +43,17 @@ def first_boot() -> str:
 
 
 @pytest.fixture
-def place(booted: Debian) -> Debian:
+def place(machine: Debian) -> Debian:
     """Three bundles lie on it, one of which crashes; none runs yet."""
-    booted.run("systemctl", "stop", "hdsync", "hdsync-previous")
-    booted.run("systemctl", "reset-failed")
-    booted.run(
+    machine.run("systemctl", "stop", "hdsync", "hdsync-previous")
+    machine.run("systemctl", "reset-failed")
+    machine.run(
         "sh", "-c", f"rm -rf {HOME}/code* {CODE_LEFT}; mkdir {' '.join(f'{HOME}/{n}' for n in (WORKS, CRASHES, OLD))}"
     )
     for name in (WORKS, CRASHES, OLD):
-        assert booted.container.put_archive(f"{HOME}/{name}", bundle_of("waf").content)
-    booted.put({f"{HOME}/{CRASHES}/hdinfra/agent/hdsync.py": CRASH})
-    return booted
+        assert machine.container.put_archive(f"{HOME}/{name}", bundle_of("waf").content)
+    machine.put({f"{HOME}/{CRASHES}/hdinfra/agent/hdsync.py": CRASH})
+    return machine
 
 
 def runs(place: Debian, name: str, before: str | None = None) -> None:

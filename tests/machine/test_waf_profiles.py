@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hdinfra.agent.paths import TENANT_LOGS
+from hdinfra.agent.tenant_names import key_of
 from hdinfra.agent.waf_profiles import ALL, MACHINERY, NONE, PROFILES, removed_rules
 from hdinfra.model.spec import Profile
 from tests.machine.debian import Debian
@@ -57,7 +59,7 @@ def test_the_corpus_tells_every_profile_from_the_next() -> None:
 
 def test_the_audit_log_names_rule_and_site(place: Debian, statuses: dict[tuple[str, str], int]) -> None:
     assert statuses
-    code, log = place.run("cat", "/var/log/hdinfra/strong.test.audit.json")
+    code, log = place.run("cat", f"{TENANT_LOGS}/{key_of('acme')}/strong.test.audit.json")
     assert code == 0
     assert '"ruleId":"942100"' in log
     assert "strong.test" in log

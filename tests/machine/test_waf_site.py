@@ -11,13 +11,15 @@ from hypothesis import given, settings
 
 from hdinfra.agent import waf
 from hdinfra.agent.caches import drop_caches
+from hdinfra.agent.paths import TENANT_SOCKETS, TENANTS
 from hdinfra.agent.policy import Cache, Rate, WafPolicy, WafSite, parse
+from hdinfra.agent.tenant_names import key_of
 from hdinfra.model.policies import waf_policy
 from hdinfra.model.policy import canonical
 from hdinfra.model.spec import ZoneSpec
 from tests.machine.debian import Debian
 from tests.machine.sync_stack import eventually
-from tests.machine.test_rendered import site
+from tests.machine.test_rendered import prepare, site
 from tests.machine.waf_visitor import Asked, Told, ask, serving
 from tests.strategies import planned, zones
 
@@ -47,29 +49,34 @@ EVERYTHING = replace(
 )
 
 
-def test_a_site_that_asks_for_nothing_is_rendered_as_before() -> None:
+ACME = f"{TENANTS}/{key_of('acme')}"
+
+
+def test_a_site_that_asks_for_nothing_has_only_its_mode_and_paranoia() -> None:
     files = waf.render(WafPolicy((site("a.test", paranoia=2, exclusions=(942100,)),), ()))
-    folder, key = "/etc/hdinfra/policy/tenants/acme", waf.site_key("a.test")
-    assert files[f"{folder}/a.test.nginx.conf"] == (
+    key = waf.site_key("a.test")
+    assert files[f"{ACME}/a.test.nginx.conf"] == (
         f"upstream {key} {{\n    server unix:/run/hdinfra-origins/{key}.sock max_fails=0;\n}}\n"
-        "server {\n    listen 0.0.0.0:80;\n    listen [::]:80;\n"
-        f'    server_name "a.test";\n    modsecurity_rules_file "{folder}/a.test.modsecurity.conf";\n'
+        f"server {{\n    listen unix:{TENANT_SOCKETS}/{key_of('acme')}.sock;\n"
+        f'    server_name "a.test";\n    modsecurity_rules_file "{ACME}/a.test.modsecurity.conf";\n'
         f"    location / {{\n        proxy_pass http://{key};\n    }}\n}}\n"
     )
-    assert files[f"{folder}/a.test.modsecurity.conf"].partition("SecAction")[2] == (
+    assert files[f"{ACME}/a.test.modsecurity.conf"].partition("SecAction")[2] == (
         ' "id:890001,phase:1,pass,nolog,t:none,setvar:tx.paranoia_level=2"\nSecRuleRemoveById 942100\n'
     )
 
 
 def test_the_profile_none_has_no_rules_whatever_the_mode() -> None:
     files = waf.render(WafPolicy((replace(site("a.test"), profile="none"),), ()))
-    assert "modsecurity off;" in files["/etc/hdinfra/policy/tenants/acme/a.test.nginx.conf"]
+    assert "modsecurity off;" in files[f"{ACME}/a.test.nginx.conf"]
     assert not any(path.endswith(".modsecurity.conf") for path in files)
 
 
 @pytest.mark.parametrize("one", [EVERYTHING, replace(EVERYTHING, rate=Rate(1, 0))], ids=["burst", "no burst"])
 def test_everything_at_once_passes_nginx(place: Debian, one: WafSite) -> None:
-    place.policy(waf.render(WafPolicy((one, replace(one, host="b.test")), EDGES)))
+    policy = WafPolicy((one, replace(one, host="b.test")), EDGES)
+    place.policy(waf.render(policy))
+    prepare(place, policy)
     code, words = place.run("nginx", "-t", "-q", "-c", "/etc/hdinfra/nginx.conf")
     assert (code, "warn" in words) == (0, False), words
 
@@ -83,6 +90,7 @@ def test_nginx_takes_whatever_a_spec_may_say(debian: Callable[[str], Debian], sp
         read = parse(canonical(waf_policy(instance, lab, EDGES)).encode()).policy
         assert isinstance(read, WafPolicy)
         place.policy(waf.render(read))
+        prepare(place, read)
         code, words = place.run("nginx", "-t", "-q", "-c", "/etc/hdinfra/nginx.conf")
         assert (code, "warn" in words) == (0, False), words
 
@@ -301,12 +309,15 @@ def test_a_cache_that_no_site_keeps_is_thrown_away(tmp_path: Path) -> None:
     for path, text in zip(written, files.values(), strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    mine, others = (tmp_path / f"cache-{waf.site_key(host)}" for host in ("a.test", "plain.test"))
-    for folder in (mine, others, tmp_path / "body"):
+    caches = tmp_path / "caches"
+    mine, others = (caches / key_of("acme") / f"cache-{waf.site_key(host)}" for host in ("a.test", "plain.test"))
+    foreign = caches / key_of("beta") / mine.name
+    for folder in (mine, others, foreign, caches / key_of("acme") / "body"):
         (folder / "a/bc").mkdir(parents=True)
-    drop_caches(map(str, written), tmp_path)
-    assert (mine.exists(), others.exists(), (tmp_path / "body").exists()) == (True, False, True)
-    drop_caches((), tmp_path)
+    drop_caches(map(str, written), caches)
+    assert (mine.exists(), others.exists(), foreign.exists()) == (True, False, False)
+    assert (caches / key_of("acme") / "body").exists()
+    drop_caches((), caches)
     assert not mine.exists()
 
 

@@ -1,4 +1,4 @@
-"""Requests to a WAF machine's nginx from inside its container, as its edge would pass them on."""
+"""Requests to a WAF machine's router and nginx from inside its container, as its edge would pass them on."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hdinfra.agent import waf
+from hdinfra.agent.paths import POLICY, TENANT_CACHES, TENANT_LOGS, TENANTS
 from hdinfra.agent.policy import Address, WafPolicy, WafSite
+from hdinfra.agent.tenant_names import key_of
 from tests.machine.debian import Debian
 
 _SEND = """
@@ -31,7 +33,22 @@ for one in json.load(open(sys.argv[1])):
     connection.close()
 print(json.dumps(told))
 """
-_STOP = "nginx -c /etc/hdinfra/nginx.conf -s stop; while [ -e /run/nginx.pid ]; do sleep 0.05; done"
+_TENANT = "acme"
+_KEY = key_of(_TENANT)
+_START = f"""
+set -e
+for folder in {TENANT_LOGS} {TENANT_CACHES}; do rm -rf $folder/{_KEY}; install -d -o www-data $folder/{_KEY}; done
+install -d /var/lib/haproxy/tenants /run/haproxy
+nginx -e /tmp/nginx.log -c {TENANTS}/{_KEY}/main.conf
+haproxy -D -p /run/visited.pid -f /etc/hdinfra/haproxy.cfg -f {POLICY}/haproxy/router.cfg -f /tmp/tenant.cfg
+"""
+_STOP = f"""
+kill $(cat /run/visited.pid) || true
+nginx -e /tmp/nginx.log -c {TENANTS}/{_KEY}/main.conf -s stop || true
+# Nobody may fetch the dead here; they have no program any more.
+while [ -e /tmp/nginx.pid ] || [ -e /proc/$(cat /run/visited.pid)/exe ]; do sleep 0.05; done
+rm -f /run/visited.pid
+"""
 
 
 @dataclass(frozen=True)
@@ -66,14 +83,17 @@ def ask(place: Debian, requests: Sequence[Asked]) -> list[Told]:
 
 @contextmanager
 def serving(place: Debian, sites: Sequence[WafSite], edges: Sequence[Address] = ()) -> Iterator[None]:
-    """nginx with these sites alone; nobody stands behind them unless something listens at their sockets."""
-    place.run("sh", "-c", "rm -rf /var/log/hdinfra/* /var/lib/nginx/cache-*")
-    place.policy(waf.render(WafPolicy(tuple(sites), tuple(edges))))
+    """Router and nginx with these sites of one tenant alone, without systemd; nobody stands behind them unless
+    something listens at their sockets."""
+    files = waf.render(WafPolicy(tuple(sites), tuple(edges)))
+    place.policy(files)
+    # Only the way in: the way out is what tests play.
+    way_in = files[f"{POLICY}/haproxy/tenant-{_KEY}.cfg"].partition("\nfrontend ")[0]
+    place.put({"/tmp/tenant.cfg": way_in + "\n"})
     # A daemon that kept the shell's own output open would keep the test waiting.
-    start = "nginx -c /etc/hdinfra/nginx.conf >/tmp/nginx.log 2>&1 || { cat /tmp/nginx.log; exit 1; }"
-    code, words = place.run("sh", "-c", start)
+    code, words = place.run("sh", "-c", f"({_START}) >/tmp/start.log 2>&1 || {{ cat /tmp/start.log; exit 1; }}")
     assert code == 0, words
     try:
         yield
     finally:
-        place.run("sh", "-c", _STOP)
+        place.run("sh", "-c", f"({_STOP}) >/tmp/stop.log 2>&1")

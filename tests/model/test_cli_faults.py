@@ -191,7 +191,7 @@ def stand_in_machines(told: Mapping[str, object]) -> Containers:
 
 
 MACHINE_FIELDS = ["name", "container", "instance", "role", "ipv4", "ipv6", "healthy"]
-POLICY_FIELDS = ["number", "settings", "digest", "drained", "overrides", "failed", "problems"]
+POLICY_FIELDS = ["number", "settings", "digest", "drained", "overrides", "failed", "problems", "limits_unenforced"]
 
 
 def machine(name: str, role: str = "waf") -> dict[str, object]:
@@ -224,7 +224,14 @@ def known_zone() -> Declared:
 
 WELL = {"serving": True}
 SEEN = {
-    "hd-a-web-1": {**WELL, "number": 7, "settings": 3, "overrides": {"shop.acme.test": "BYPASS"}, "drained": True},
+    "hd-a-web-1": {
+        **WELL,
+        "number": 7,
+        "settings": 3,
+        "overrides": {"shop.acme.test": "BYPASS"},
+        "drained": True,
+        "limits_unenforced": ["cpu", "io"],
+    },
     "hd-b-web-1": None,
     "hd-east-edge": {
         "serving": False,
@@ -272,6 +279,7 @@ def test_status_for_people_names_versions_overrides_failures_and_alarms() -> Non
     told = console.export_text()
     for words in (
         *("7.3", "shop.acme.test is BYPASS here; drained", "went back from 8: nginx: [emerg] no"),
+        "tenants' limits are not enforced here: cpu, io",
         *("clock off by 601 s", "alarm machine.two-keys: [b]x", "not serving: hd-east-edge", "a-control-1"),
     ):
         assert words in told

@@ -3,7 +3,6 @@
 import copy
 import json
 import os
-import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ from hdinfra.model.yaml_text import read_mapping
 from hdinfra.operate import cli
 from hdinfra.operate.errors import SpecEditError
 from hdinfra.operate.site_edit import Edit, NewSite, add_site, origin_of, remove_site, set_mode
-
-CHECKOUT = Path(__file__).parents[2]
 
 COMMENTED = """\
 # The zone of a person who cares.
@@ -241,16 +238,6 @@ def test_of_two_instances_one_must_be_named() -> None:
 
 def _comments(text: str) -> list[str]:
     return [line[line.index("#") :] for line in text.splitlines() if "#" in line]
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The checkout's own project without its state; the current folder is it."""
-    shutil.copy(CHECKOUT / "Pulumi.yaml", tmp_path)
-    (tmp_path / "stacks").mkdir()
-    shutil.copy(CHECKOUT / "stacks" / "local.yaml", tmp_path / "stacks")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def spec_of(project: Path) -> str:

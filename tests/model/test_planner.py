@@ -179,7 +179,7 @@ def shop(plan: ZonePlan) -> tuple[MachinePlan, ...]:
 def test_a_machine_is_one_tenants_where_its_instance_is(spec: ZoneSpec) -> None:
     plan = planned(spec)
     for instance in plan.instances:
-        owner = instance.tenants[0] if instance.tenancy == "dedicated" else None
+        owner = instance.tenants[0].name if instance.tenancy == "dedicated" else None
         assert {machine.tenant for machine in instance.machines} == {owner}
         assert plan.held.instances[instance.name].tenant == owner
     named = {machine.name for instance in plan.instances for machine in instance.machines}

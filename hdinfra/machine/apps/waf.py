@@ -1,9 +1,16 @@
-"""The web application firewall: nginx, libmodsecurity, OWASP CRS, and HAProxy before the origins."""
+"""The web application firewall: HAProxy, and for every tenant an nginx with libmodsecurity and the OWASP CRS."""
 
 from hdinfra.machine.apps import base
 from hdinfra.machine.machine import File, Firewall, Machine, Unit
 from hdinfra.machine.sources import asset
 from hdinfra.model.plan import MachinePlan
+
+_ON_DEMAND = (
+    "hdinfra-tenant-user@.service",
+    "hdinfra-tenant@.service",
+    "hdinfra-tenant@.socket",
+    "hdinfra-tenants-rest.service",
+)
 
 
 def waf_machine(zone: str, plan: MachinePlan) -> Machine:
@@ -14,14 +21,18 @@ def waf_machine(zone: str, plan: MachinePlan) -> Machine:
         files=(
             *base.FILES,
             File("/etc/hdinfra/nginx.conf", asset("waf-nginx.conf")),
+            File("/etc/hdinfra/nginx-main.conf", asset("waf-nginx-main.conf")),
+            File("/etc/hdinfra/nginx-http.conf", asset("waf-nginx-http.conf")),
             File("/etc/hdinfra/modsecurity.conf", asset("waf-modsecurity.conf")),
             File("/etc/hdinfra/haproxy.cfg", asset("haproxy.cfg")),
-            File("/etc/logrotate.d/hdinfra", asset("logrotate.conf")),
+            File("/usr/lib/hdinfra/tenants", asset("tenants"), 0o755),
         ),
         units=(
             *base.UNITS,
             Unit("haproxy.service", drop_in=asset("haproxy.service.conf")),
-            Unit("nginx.service", drop_in=asset("nginx.service.conf")),
+            Unit("nginx.service", drop_in=asset("nginx.service.conf"), enabled=False),
+            *(Unit(name, content=asset(name)) for name in ("hdinfra-tenants.service", "hdinfra-tenants-rest.timer")),
+            *(Unit(name, content=asset(name), enabled=False) for name in _ON_DEMAND),
         ),
         firewall=Firewall(restricted_tcp={80: "edges"}, outbound_sets=("upstreams",)),
         health=base.HEALTH,

@@ -10,8 +10,9 @@ fi
 systemd-sysusers
 [ ! -e /etc/hdinfra/first-boot.json ] || /usr/lib/hdinfra/fetch
 install -d -m 0700 /var/lib/hdinfra /var/lib/hdinfra/inbox
-install -d -m 0755 /etc/hdinfra/policy /etc/hdinfra/policy/haproxy
-install -d -m 0750 /var/log/hdinfra
+install -d -m 0755 /etc/hdinfra/policy
+install -d -m 0700 /etc/hdinfra/policy/haproxy
+install -d -m 0711 /var/log/hdinfra-tenants /var/cache/hdinfra-tenants
 # What a container's kernel denies is listed by `hdctl status`; it is no reason not to boot.
 sysctl -q -p /etc/sysctl.d/60-hdinfra.conf || true
 systemctl daemon-reload

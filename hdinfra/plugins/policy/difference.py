@@ -11,6 +11,7 @@ from hdinfra.protocol.merge import SETTINGS, broken_ceilings
 MOST_LINES = 60
 _LISTS = {
     "sites": ("site", "host"),
+    "tenants": ("tenant", "name"),
     "instances": ("instance", "name"),
     "backends": ("backend", "name"),
     "hosts": ("host", ""),
