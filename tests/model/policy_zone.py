@@ -27,7 +27,7 @@ def site(host: str, **changes: Any) -> dict[str, Any]:
 
 def document(*sites: dict[str, Any]) -> dict[str, Any]:
     """A WAF policy."""
-    return {"app": "waf", "schema_version": 1, "edges": [], "sites": list(sites), "tenants": []}
+    return {"app": "waf", "schema_version": 1, "edges": [], "sites": list(sites)}
 
 
 def release(number: int, said: Mapping[str, Any], **changes: Any) -> Release:
