@@ -40,6 +40,6 @@ def test_a_byol_machine_that_a_provider_would_reject_is_refused_with_the_other_w
     assert (found.rule, found.path) == ("machine.user-data-limit", "provider")
     assert "takes at most 16,384" in found.message
     assert "install: true" in found.fix
-    assert byol_refusals(plan, {Provider.LOCAL: 32_768}) == ()
+    assert byol_refusals(plan, {Provider.LOCAL: 65_536}) == ()
     assert byol_refusals(plan) == ()
     assert byol_refusals(byol.plan_of(byol.installed()), {Provider.LOCAL: 16_384}) == ()
