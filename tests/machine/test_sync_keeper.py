@@ -1,6 +1,7 @@
 """A version that goes wrong is left by the machine alone; what was good before it is in force again."""
 
 import errno
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,15 @@ def test_takes_what_is_newer_and_nothing_older(place: Place, keeper: Keeper) -> 
     give(place, keeper, place.stack.release(2, waf("c.test")))
     assert (keeper.order, set(on_disk(place.root))) == ((3, 0), {"a.test", "b.test"})
     assert place.problems.texts() == [f"offer of {API}: {API} offers release 2, older than 3 that was here: refused"]
+
+
+def test_a_first_version_cut_off_before_its_number_was_noted_serves_on(place: Place) -> None:
+    place.keeper().applier.apply(json.dumps(waf("a.test")).encode(), 0.2)  # and killed before its number was kept
+    again = place.keeper()
+    again.step()
+    assert (again.order, list(on_disk(place.root))) == ((0, 0), ["a.test"])
+    give(place, again, place.stack.release(1, waf("a.test")))
+    assert (again.order, place.keeper().order, list(on_disk(place.root))) == ((1, 0), (1, 0), ["a.test"])
 
 
 def test_settings_make_a_version(place: Place, keeper: Keeper) -> None:
