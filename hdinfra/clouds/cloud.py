@@ -9,10 +9,16 @@ from typing import Protocol, assert_never
 import pulumi
 
 from hdinfra.machine.bundle import Bundle
-from hdinfra.model.plan import MachinePlan, Prefixes
+from hdinfra.machine.machine import Firewall
+from hdinfra.model.plan import ClusterPlan, MachinePlan, NetworkPlan
 from hdinfra.model.spec import Provider
 
-SDKS: Mapping[Provider, str] = {Provider.LOCAL: "docker"}
+SDKS: Mapping[Provider, str] = {
+    Provider.LOCAL: "docker",
+    Provider.AWS: "pulumi_aws",
+    Provider.DIGITALOCEAN: "pulumi_digitalocean",
+    Provider.HETZNER: "pulumi_hcloud",
+}
 """The package that the extra of the same name brings and that the adapter, or its plugin, cannot do without."""
 
 
@@ -46,19 +52,58 @@ class ImageHandle:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkHandle:
-    """A network; `native_id` is the cloud's own name for it."""
+class SubnetHandle:
+    """A part of a network in one availability zone; `ipv6` is its /64 where the cloud chose it."""
 
     resource: pulumi.Resource
     native_id: pulumi.Output[str]
+    ipv6: pulumi.Output[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkHandle:
+    """A network; `native_id` is the cloud's own name for it. `subnets`: public ones by availability zone."""
+
+    resource: pulumi.Resource
+    native_id: pulumi.Output[str]
+    subnets: Mapping[str, SubnetHandle] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class AddressHandle:
-    """A public address in both families that outlives the Machine behind it."""
+    """A public address in both families that outlives the Machine behind it, and from which that Machine speaks.
+
+    `native_ids`: the cloud's own names of the two, where it has such.
+    """
 
     ipv4: pulumi.Output[str]
     ipv6: pulumi.Output[str]
+    native_ids: tuple[pulumi.Output[str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Who may come in at one TCP port: the world, or these addresses and networks of both families."""
+
+    port: int
+    sources: pulumi.Output[list[str]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupHandle:
+    """What the Machines of one Instance in one Cluster have in common: firewalls, and what keeps them apart."""
+
+    firewalls: tuple[pulumi.Output[str], ...]
+    spread: pulumi.Output[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeHandle:
+    """A disk that outlives its Machine. `device`: its path in the Machine, the same whatever else is attached."""
+
+    resource: pulumi.Resource
+    native_id: pulumi.Output[str]
+    device: pulumi.Output[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +111,7 @@ class MachineHandle:
     """A Machine: `native_id` is the container's or server's own name.
 
     `generation` changes whenever the Machine was made anew, so that its Policy is applied again. `ipv4` and `ipv6` are
-    the public addresses.
+    the public addresses. `image`: what it boots from, where the cloud had to look that up.
     """
 
     plan: MachinePlan
@@ -75,6 +120,16 @@ class MachineHandle:
     generation: pulumi.Output[str]
     ipv4: pulumi.Output[str]
     ipv6: pulumi.Output[str]
+    image: pulumi.Output[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BucketHandle:
+    """Where bundles lie on a cloud: `url` is what their names are added to."""
+
+    resource: pulumi.Resource
+    native_id: pulumi.Output[str]
+    url: pulumi.Output[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +150,7 @@ class Ground:
     provider: pulumi.ProviderResource
     images: Mapping[str, ImageHandle] = field(default_factory=dict)
     networks: tuple[NetworkHandle, ...] = ()
+    plan: ClusterPlan | None = None
 
     def options(self, parent: pulumi.Resource, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Options of a child of `parent` on this ground."""
@@ -106,38 +162,69 @@ class Boot:
     """What a Machine is told at its first boot, and how it says that it has booted.
 
     `user_data` counts at the first boot only; another `description` (SHA-256) is what a new Machine is made for.
+    `address`, `group` and `volume` were declared before it; a cloud that has none of them gave None.
     """
 
     user_data: pulumi.Output[str]
     description: str
     meta_data: str
     booted: tuple[str, ...]
+    address: AddressHandle | None = None
+    group: GroupHandle | None = None
+    volume: VolumeHandle | None = None
+
+
+Store = MachineHandle | BucketHandle
+"""What holds bundles."""
 
 
 class Cloud(Protocol):
-    """One cloud. Nothing here decides: names, addresses and sizes come with the plan."""
+    """One cloud. Nothing here decides: names, addresses and sizes come with the plan.
 
-    def provider(self, name: str, region: str, scope: Scope, opts: pulumi.ResourceOptions) -> pulumi.ProviderResource:
-        """The explicit provider of one Cluster or place."""
+    Every resource's name starts with its Cluster's; parent and explicit provider come with `opts`.
+    """
+
+    def provider(
+        self, name: str, where: ClusterPlan | str, scope: Scope, opts: pulumi.ResourceOptions
+    ) -> pulumi.ProviderResource:
+        """The explicit provider of one Cluster or place; `where` is a region's name for what has no plan of its own."""
         ...
 
-    def image(self, name: str, packages: Sequence[str], opts: pulumi.ResourceOptions) -> ImageHandle:
-        """The system image with these Debian packages."""
+    def images(
+        self, ground: Ground, packages: Mapping[str, Sequence[str]], parent: pulumi.Resource
+    ) -> Mapping[str, ImageHandle]:
+        """By role the system image with these Debian packages; none where machines install them at their first boot."""
         ...
 
-    def network(self, name: str, prefixes: Prefixes, opts: pulumi.ResourceOptions) -> NetworkHandle:
-        """A dual stack network."""
+    def network(self, name: str, plan: NetworkPlan, ground: Ground, opts: pulumi.ResourceOptions) -> NetworkHandle:
+        """A dual stack network, closed but for what Machines' own firewalls open, and what looks after its disks."""
         ...
 
-    def address(self, machine: MachinePlan, opts: pulumi.ResourceOptions) -> AddressHandle:
+    def address(self, plan: MachinePlan, ground: Ground, opts: pulumi.ResourceOptions) -> AddressHandle:
         """The public address kept for a Machine: declared before it, so that others may point there first."""
+        ...
+
+    def group(
+        self, name: str, firewall: Firewall, openings: Sequence[Opening], ground: Ground, opts: pulumi.ResourceOptions
+    ) -> GroupHandle | None:
+        """Firewall and spread of one Instance's Machines in one Cluster; None where Machines' own firewall is all."""
+        ...
+
+    def volume(self, plan: MachinePlan, ground: Ground, opts: pulumi.ResourceOptions) -> VolumeHandle | None:
+        """The volume that outlives the Machine, attached later by `machine`; None where the plan has none."""
         ...
 
     def machine(self, plan: MachinePlan, boot: Boot, ground: Ground, opts: pulumi.ResourceOptions) -> MachineHandle:
         """A Machine that boots from the ground's image of its role, in the ground's networks."""
         ...
 
-    def bundle(self, bundle: Bundle, path: Path, store: MachineHandle, opts: pulumi.ResourceOptions) -> BundleHandle:
+    def bucket(self, name: str, ground: Ground, opts: pulumi.ResourceOptions) -> BucketHandle:
+        """A bucket whose objects anybody may read over TLS, and nobody list: bundles are signed, not secret."""
+        ...
+
+    def bundle(
+        self, bundle: Bundle, path: Path, store: Store, ground: Ground, opts: pulumi.ResourceOptions
+    ) -> BundleHandle:
         """An archive, which lies at `path` here, where Machines can fetch it."""
         ...
 
@@ -149,10 +236,37 @@ def cloud_of(provider: Provider) -> Cloud:
             f"provider `{provider}` needs the package `{SDKS[provider]}`, which is not installed; "
             f'fix: pip install "hdinfra[{provider}]"'
         )
-    match provider:
+    match provider:  # an SDK costs import time: only the ones in use
         case Provider.LOCAL:
-            from hdinfra.clouds.local import LocalCloud  # noqa: PLC0415  an SDK costs import time: only the one in use
+            from hdinfra.clouds.local import LocalCloud  # noqa: PLC0415
 
             return LocalCloud()
+        case Provider.AWS:
+            from hdinfra.clouds.aws import AwsCloud  # noqa: PLC0415
+
+            return AwsCloud()
+        case Provider.DIGITALOCEAN:
+            from hdinfra.clouds.digitalocean import DigitalOceanCloud  # noqa: PLC0415
+
+            return DigitalOceanCloud()
+        case Provider.HETZNER:
+            from hdinfra.clouds.hetzner import HetznerCloud  # noqa: PLC0415
+
+            return HetznerCloud()
         case _:
             assert_never(provider)
+
+
+def account_settings(name: str | None) -> pulumi.Output[Mapping[str, str]] | None:
+    """The stack's secret setting `hdinfra:account-<name>`, JSON from a provider's own argument names to values.
+
+    None without a name: then the environment's credentials are used. RunError names the command that sets it.
+    """
+    if name is None:
+        return None
+    settings = pulumi.Config("hdinfra").get_secret_object(f"account-{name}")
+    if settings is None:
+        raise pulumi.RunError(
+            f"account `{name}` has no settings; fix: pulumi config set --secret --path 'hdinfra:account-{name}.token' …"
+        )
+    return settings

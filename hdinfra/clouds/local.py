@@ -1,6 +1,6 @@
 """The local cloud: machines as system containers of Docker or Podman, through the provider plugin `hdlocal`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,40 +9,59 @@ import pulumi
 from hdinfra.clouds.cloud import (
     AddressHandle,
     Boot,
+    BucketHandle,
     BundleHandle,
     Ground,
     ImageHandle,
     MachineHandle,
     NetworkHandle,
+    Opening,
     Scope,
+    Store,
 )
 from hdinfra.machine.bundle import Bundle
-from hdinfra.model.plan import Addresses, MachinePlan, Prefixes
+from hdinfra.machine.machine import Firewall
+from hdinfra.model.plan import Addresses, ClusterPlan, MachinePlan, NetworkPlan
 from hdinfra.plugins.local import resources
 
 
 class LocalCloud:
     """Implements `hdinfra.clouds.cloud.Cloud`."""
 
-    def provider(self, name: str, region: str, scope: Scope, opts: pulumi.ResourceOptions) -> resources.Provider:
+    def provider(
+        self, name: str, where: ClusterPlan | str, scope: Scope, opts: pulumi.ResourceOptions
+    ) -> resources.Provider:
         """A region of the local cloud; its configuration becomes every resource's labels."""
+        region = where if isinstance(where, str) else where.region
         return resources.Provider(
             name, namespace=scope.namespace, project=scope.project, stack=scope.stack, region=region, opts=opts
         )
 
-    def image(self, name: str, packages: Sequence[str], opts: pulumi.ResourceOptions) -> ImageHandle:
+    def images(
+        self, ground: Ground, packages: Mapping[str, Sequence[str]], parent: pulumi.Resource
+    ) -> dict[str, ImageHandle]:
         """Built when missing and kept as cache, so equal packages cost one build however many ask."""
-        image = resources.Image(name, packages=sorted(packages), opts=opts)
-        return ImageHandle(image, image.tag)
+        return {
+            role: _image(f"{ground.name}-{role}-image", packages[role], ground, parent) for role in sorted(packages)
+        }
 
-    def network(self, name: str, prefixes: Prefixes, opts: pulumi.ResourceOptions) -> NetworkHandle:
+    def network(self, name: str, plan: NetworkPlan, ground: Ground, opts: pulumi.ResourceOptions) -> NetworkHandle:
         """A bridge network."""
+        prefixes = plan.prefixes
         network = resources.Network(name, ipv4=str(prefixes.ipv4), ipv6=str(prefixes.ipv6), opts=opts)
         return NetworkHandle(network, network.network_name)
 
-    def address(self, machine: MachinePlan, opts: pulumi.ResourceOptions) -> AddressHandle:  # noqa: ARG002  no resource
+    def address(self, plan: MachinePlan, ground: Ground, opts: pulumi.ResourceOptions) -> AddressHandle:
         """The plan's own: here we are the provider, nothing has to be reserved."""
-        return _address(_public(machine))
+        return _address(_public(plan))
+
+    def group(
+        self, name: str, firewall: Firewall, openings: Sequence[Opening], ground: Ground, opts: pulumi.ResourceOptions
+    ) -> None:
+        """A computer's containers have their own firewalls only."""
+
+    def volume(self, plan: MachinePlan, ground: Ground, opts: pulumi.ResourceOptions) -> None:
+        """Refused by name where a plan is made (rule `cloud.no-volumes`)."""
 
     def machine(self, plan: MachinePlan, boot: Boot, ground: Ground, opts: pulumi.ResourceOptions) -> MachineHandle:
         """A system container. Its addresses are the plan's, so what points at it is known before it runs."""
@@ -63,8 +82,16 @@ class LocalCloud:
         address = _address(_public(plan))
         return MachineHandle(plan, machine, machine.container, machine.container_id, address.ipv4, address.ipv6)
 
-    def bundle(self, bundle: Bundle, path: Path, store: MachineHandle, opts: pulumi.ResourceOptions) -> BundleHandle:
+    def bucket(self, name: str, ground: Ground, opts: pulumi.ResourceOptions) -> BucketHandle:
+        """Never asked for: a machine plays it."""
+        raise NotImplementedError("the local cloud keeps bundles in a machine")
+
+    def bundle(
+        self, bundle: Bundle, path: Path, store: Store, ground: Ground, opts: pulumi.ResourceOptions
+    ) -> BundleHandle:
         """A file in the machine that plays the bucket."""
+        if not isinstance(store, MachineHandle):
+            raise TypeError(f"on the local cloud a machine plays the bucket, not {store!r:.80}")
         made = resources.Bundle(
             f"{store.plan.place}-{bundle.role}",
             container=store.native_id,
@@ -76,6 +103,11 @@ class LocalCloud:
         host = _public(store.plan).ipv4
         # The engine makes few resources at once: Machines that waited inside their boot would keep the store from it.
         return BundleHandle(made, made.file_name.apply(lambda name: f"http://{host}/{name}"))
+
+
+def _image(name: str, packages: Sequence[str], ground: Ground, parent: pulumi.Resource) -> ImageHandle:
+    image = resources.Image(name, packages=sorted(packages), opts=ground.options(parent))
+    return ImageHandle(image, image.tag)
 
 
 def _public(plan: MachinePlan) -> Addresses:

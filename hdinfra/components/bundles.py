@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from hdinfra.clouds.cloud import Ground, MachineHandle, NetworkHandle, Scope, cloud_of
-from hdinfra.components.ground import declare_machine, furnished, lay_ground
+from hdinfra.clouds.cloud import Ground, MachineHandle, NetworkHandle, Scope, Store, cloud_of
+from hdinfra.components.ground import Stand, declare_machine, furnished, lay_ground
 from hdinfra.machine.bundle import Bundle, bundle_of, cache_folder, keep_bundle
 from hdinfra.model.plan import BundlesPlan, MachinePlan
 from hdinfra.plugins.policy import resources
@@ -15,12 +15,13 @@ from hdinfra.protocol.bundle import sign_bundle
 
 @dataclass(frozen=True, slots=True)
 class BundlesArgs:
-    """`roles`: those that have an agent."""
+    """`roles`: those that have an agent. `grounds`: of the Clusters by name, one of which may bring a bucket."""
 
     plan: BundlesPlan
     scope: Scope
     roles: tuple[str, ...]
     keys: resources.Keys
+    grounds: Mapping[str, Ground]
     wan: NetworkHandle | None = None
 
 
@@ -37,8 +38,12 @@ class Bundles(pulumi.ComponentResource):
         urls = {bundle.role: pulumi.Output.from_input(f"{args.plan.url}/{bundle.file_name}") for bundle in bundles}
         if args.plan.store:
             ground = _ground(name, args, args.plan.store, self)
-            store = self.store = declare_machine(args.plan.store, ground, None, self)
+            store = self.store = declare_machine(args.plan.store, ground, None, self, Stand())
             urls = {bundle.role: _filled(bundle, store, ground, self) for bundle in bundles}
+        elif args.plan.bucket:
+            ground = args.grounds[args.plan.bucket]
+            bucket = ground.cloud.bucket(f"{ground.name}-bundles", ground, ground.options(self))
+            urls = {bundle.role: _filled(bundle, bucket, ground, self) for bundle in bundles}
         self.pins = {bundle.role: _pin(bundle, urls[bundle.role], args.keys) for bundle in bundles}
         self.register_outputs({"bundles": {bundle.role: bundle.sha256 for bundle in bundles}})
 
@@ -48,9 +53,9 @@ def _ground(name: str, args: BundlesArgs, store: MachinePlan, parent: pulumi.Res
     return furnished(bare, (store,), (args.wan,) if args.wan else (), parent)
 
 
-def _filled(bundle: Bundle, store: MachineHandle, ground: Ground, parent: pulumi.Resource) -> pulumi.Output[str]:
+def _filled(bundle: Bundle, store: Store, ground: Ground, parent: pulumi.Resource) -> pulumi.Output[str]:
     path = keep_bundle(bundle, cache_folder())
-    return ground.cloud.bundle(bundle, path, store, ground.options(parent)).url
+    return ground.cloud.bundle(bundle, path, store, ground, ground.options(parent)).url
 
 
 def _pin(bundle: Bundle, url: pulumi.Output[str], keys: resources.Keys) -> pulumi.Output[dict[str, str]]:

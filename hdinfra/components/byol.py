@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from hdinfra.clouds.cloud import Ground, MachineHandle, cloud_of
-from hdinfra.components.ground import boot_machine, furnished, lay_ground, scope_of
+from hdinfra.components.ground import Stand, Yard, addresses_on, boot_machine, furnished, lay_ground, scope_of
 from hdinfra.machine.roles import machine_of
 from hdinfra.machine.unmanaged import brought_along, unmanaged
 from hdinfra.model.byol_planner import ByolPlan
@@ -37,7 +37,7 @@ class ByolInstance(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ByolInstanceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hdinfra:index:ByolInstance", name, None, opts)
-        if args.plan.network is None:
+        if args.plan.ground is None:
             raise ValueError(f"`{args.plan.name}` is installed by the customer: `hdinfra byol bundle` writes from what")
         self.plan = args.plan
         provider = resources.Provider(f"{name}-licence-provider", pulumi.ResourceOptions(parent=self))
@@ -46,10 +46,13 @@ class ByolInstance(pulumi.ComponentResource):
             for slot, machine in enumerate(args.plan.machines)
         }
         first, scope = args.plan.machines[0], scope_of(args.plan.name, args.namespace)
-        bare = lay_ground(name, first.region, cloud_of(first.provider), scope, self)
-        network = bare.cloud.network(f"{name}-network", args.plan.network, bare.options(self))
+        bare = lay_ground(name, args.plan.ground, cloud_of(first.provider), scope, self)
+        network = bare.cloud.network(f"{name}-network", args.plan.ground.network, bare, bare.options(self))
         ground = furnished(bare, args.plan.machines, (network,), self)
-        self.machines = {machine.name: self._machine(machine, ground) for machine in args.plan.machines}
+        sources = {"edges": pulumi.Output.from_input([str(edge) for edge in args.plan.edges])}
+        yard = Yard(dict.fromkeys([first.place], ground), addresses_on(ground, args.plan.machines, self), sources)
+        stand = yard.stand("waf", args.plan.machines, self)
+        self.machines = {machine.name: self._machine(machine, ground, stand) for machine in args.plan.machines}
         self.register_outputs({"machines": sorted(self.machines)})
 
     def _seat(self, machine: MachinePlan, slot: int, licence: str, provider: resources.Provider) -> resources.Seat:
@@ -64,10 +67,10 @@ class ByolInstance(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, provider=provider),
         )
 
-    def _machine(self, machine: MachinePlan, ground: Ground) -> MachineHandle:
+    def _machine(self, machine: MachinePlan, ground: Ground, stand: Stand) -> MachineHandle:
         described = unmanaged(machine_of(self.plan.name, machine))
         told = pulumi.Output.from_input(brought_along(machine.role, self.plan.policy))
-        return boot_machine(machine, described, told, ground, self, after=[self.seats[machine.name]])
+        return boot_machine(machine, described, told, ground, self, stand, after=[self.seats[machine.name]])
 
 
 def status_of_byol(instance: ByolInstance) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """A Cluster: one provider's one data centre, with its network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
-from hdinfra.clouds.cloud import Ground, NetworkHandle, Scope, cloud_of
-from hdinfra.components.ground import furnished, lay_ground
+from hdinfra.clouds.cloud import AddressHandle, Ground, NetworkHandle, Scope, cloud_of
+from hdinfra.components.ground import addresses_on, furnished, lay_ground
 from hdinfra.model.plan import ClusterPlan, MachinePlan
 
 
@@ -24,12 +25,14 @@ class Cluster(pulumi.ComponentResource):
 
     plan: ClusterPlan
     ground: Ground
+    addresses: Mapping[str, AddressHandle]
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hdinfra:index:Cluster", name, None, opts)
         self.plan = args.plan
-        bare = lay_ground(name, args.plan.region, cloud_of(args.plan.provider), args.scope, self)
-        network = bare.cloud.network(f"{name}-network", args.plan.prefixes, bare.options(self))
+        bare = lay_ground(name, args.plan, cloud_of(args.plan.provider), args.scope, self)
+        network = bare.cloud.network(f"{name}-network", args.plan.network, bare, bare.options(self))
         networks = (args.wan, network) if args.wan else (network,)
         self.ground = furnished(bare, args.machines, networks, self)
+        self.addresses = addresses_on(self.ground, args.machines, self)
         self.register_outputs({"network": network.native_id, "region": args.plan.region})

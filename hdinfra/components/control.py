@@ -6,12 +6,12 @@ from typing import Any
 
 import pulumi
 
-from hdinfra.clouds.cloud import AddressHandle, Ground, MachineHandle
+from hdinfra.clouds.cloud import AddressHandle, MachineHandle
 from hdinfra.components.enrolment import Enrolment
-from hdinfra.components.ground import declare_machine, resolved
+from hdinfra.components.ground import Yard, declare_machine, resolved
 from hdinfra.model.declaration import API_PORT
 from hdinfra.model.plan import ControlPlan, MachinePlan
-from hdinfra.model.policies import Pair, control_policy
+from hdinfra.model.policies import control_policy
 from hdinfra.plugins.policy import resources
 
 
@@ -25,13 +25,13 @@ class PolicyHandle:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlaneArgs:
-    """`grounds`: of the Clusters by name. `machines`: public addresses of all Machines that will ask for policy."""
+    """`yard`: where the Clusters are. `machines`: addresses of all Machines that will ask for policy, by name."""
 
     plan: ControlPlan
     enrolment: Enrolment
     provider: resources.Provider
-    grounds: Mapping[str, Ground]
-    machines: tuple[Pair, ...]
+    yard: Yard
+    machines: Mapping[str, AddressHandle]
 
 
 class ControlPlane(pulumi.ComponentResource):
@@ -44,8 +44,9 @@ class ControlPlane(pulumi.ComponentResource):
     def __init__(self, name: str, args: ControlPlaneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hdinfra:index:ControlPlane", name, None, opts)
         self._args = args
+        stand = args.yard.stand(name, args.plan.machines, self)
         self.machines = {
-            plan.name: declare_machine(plan, args.grounds[plan.place], args.enrolment, self)
+            plan.name: declare_machine(plan, args.yard.grounds[plan.place], args.enrolment, self, stand)
             for plan in args.plan.machines
         }
         self.endpoints = _endpoints(args.plan.machines, args.enrolment.apis)
@@ -99,8 +100,11 @@ class ControlPlane(pulumi.ComponentResource):
 
 
 def _document(args: ControlPlaneArgs) -> pulumi.Output[dict[str, Any]]:
-    return resolved(args.enrolment.apis).apply(
-        lambda apis: control_policy(args.plan.admin_networks, args.machines, apis).model_dump(mode="json")
+    known = pulumi.Output.all(apis=resolved(args.enrolment.apis), machines=resolved(args.machines))
+    return known.apply(
+        lambda all_: control_policy(
+            args.plan.admin_networks, tuple(all_["machines"].values()), all_["apis"]
+        ).model_dump(mode="json")
     )
 
 

@@ -1,23 +1,38 @@
-"""What every Cluster, place and lab needs first: its explicit provider and one image a role."""
+"""What every Cluster, place and lab needs first: its explicit provider, networks and images; and Machines on it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pulumi
 
-from hdinfra.clouds.cloud import AddressHandle, Boot, Cloud, Ground, ImageHandle, MachineHandle, NetworkHandle, Scope
+from hdinfra.clouds.cloud import (
+    AddressHandle,
+    Boot,
+    Cloud,
+    Ground,
+    GroupHandle,
+    MachineHandle,
+    NetworkHandle,
+    Opening,
+    Scope,
+)
 from hdinfra.components.enrolment import Enrolment
 from hdinfra.machine.cloud_init import cloud_config, description_digest
 from hdinfra.machine.installer import meta_data
-from hdinfra.machine.machine import File, Machine
+from hdinfra.machine.machine import File, Firewall, Machine
 from hdinfra.machine.roles import machine_of
-from hdinfra.model.plan import MachinePlan
+from hdinfra.machine.volume import volume_file
+from hdinfra.model.plan import Addresses, ClusterPlan, MachinePlan
+
+Sources = Mapping[str, pulumi.Output[list[str]]]
+"""By the name of a set that policy fills in Machines' firewalls (`edges`, `callers`), who is in it."""
 
 
-def lay_ground(name: str, region: str, cloud: Cloud, scope: Scope, parent: pulumi.Resource) -> Ground:
+def lay_ground(name: str, where: ClusterPlan | str, cloud: Cloud, scope: Scope, parent: pulumi.Resource) -> Ground:
     """The explicit provider under which everything of `name` is declared."""
-    provider = cloud.provider(f"{name}-provider", region, scope, pulumi.ResourceOptions(parent=parent))
-    return Ground(name=name, cloud=cloud, scope=scope, provider=provider)
+    provider = cloud.provider(f"{name}-provider", where, scope, pulumi.ResourceOptions(parent=parent))
+    plan = where if isinstance(where, ClusterPlan) else None
+    return Ground(name=name, cloud=cloud, scope=scope, provider=provider, plan=plan)
 
 
 def furnished(
@@ -25,22 +40,59 @@ def furnished(
 ) -> Ground:
     """The ground with its networks and an image for each role that its Machines have."""
     packages = {machine.role: machine_of(ground.scope.zone, machine).packages for machine in machines}
-    return replace(ground, networks=tuple(networks), images=_images(ground, packages, parent))
+    images = ground.cloud.images(ground, packages, parent)
+    return replace(ground, networks=tuple(networks), images=images)
 
 
-def _images(ground: Ground, packages: Mapping[str, Sequence[str]], parent: pulumi.Resource) -> dict[str, ImageHandle]:
-    return {
-        role: ground.cloud.image(f"{ground.name}-{role}-image", packages[role], ground.options(parent))
-        for role in sorted(packages)
-    }
+def addresses_on(ground: Ground, machines: Iterable[MachinePlan], parent: pulumi.Resource) -> dict[str, AddressHandle]:
+    """What is kept for these Machines, by name."""
+    return {machine.name: ground.cloud.address(machine, ground, ground.options(parent)) for machine in machines}
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What was declared before the Machines of one Instance, edge or control plane: their addresses by Machine, and
+    what they have in common by place."""
+
+    addresses: Mapping[str, AddressHandle] = field(default_factory=dict)
+    groups: Mapping[str, GroupHandle | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Yard:
+    """Where a component's Machines go: the grounds by Cluster or place, all kept addresses, and who may come in."""
+
+    grounds: Mapping[str, Ground]
+    addresses: Mapping[str, AddressHandle]
+    sources: Sources
+
+    def stand(self, label: str, machines: Sequence[MachinePlan], parent: pulumi.Resource) -> Stand:
+        """Prepare for these Machines, all of one role. `label`: what they are called in names."""
+        of_place = {machine.place: machine for machine in machines}
+        groups = {
+            place: self._group(f"{place}-{label}", machine, parent) for place, machine in sorted(of_place.items())
+        }
+        return Stand(self.addresses, groups)
+
+    def _group(self, name: str, machine: MachinePlan, parent: pulumi.Resource) -> GroupHandle | None:
+        ground = self.grounds[machine.place]
+        firewall = machine_of(ground.scope.zone, machine).firewall
+        openings = openings_of(firewall, self.sources)
+        return ground.cloud.group(name, firewall, openings, ground, ground.options(parent))
+
+
+def openings_of(firewall: Firewall, sources: Sources) -> list[Opening]:
+    """What a cloud's firewall lets in: exactly what the Machines' own does."""
+    world = [Opening(port, None) for port in sorted(firewall.public_tcp)]
+    return world + [Opening(port, sources[name]) for port, name in sorted(firewall.restricted_tcp.items())]
 
 
 def declare_machine(
-    plan: MachinePlan, ground: Ground, enrolment: Enrolment | None, parent: pulumi.Resource
+    plan: MachinePlan, ground: Ground, enrolment: Enrolment | None, parent: pulumi.Resource, stand: Stand
 ) -> MachineHandle:
     """One Machine as a child of `parent`. Its user data is a secret, for its enrolment token is part of it."""
     told = enrolment.files(plan) if enrolment else pulumi.Output.from_input(())
-    return boot_machine(plan, machine_of(ground.scope.zone, plan), told, ground, parent)
+    return boot_machine(plan, machine_of(ground.scope.zone, plan), told, ground, parent, stand)
 
 
 def boot_machine(  # noqa: PLR0913, PLR0917  what it is, what it is told, where it stands and in which order
@@ -49,14 +101,21 @@ def boot_machine(  # noqa: PLR0913, PLR0917  what it is, what it is told, where 
     told: pulumi.Output[tuple[File, ...]],
     ground: Ground,
     parent: pulumi.Resource,
+    stand: Stand,
     after: Sequence[pulumi.Resource] = (),
 ) -> MachineHandle:
     """One Machine of that description, which is `told` some files at its first boot and exists after others do."""
+    volume = ground.cloud.volume(plan, ground, ground.options(parent))
+    if volume:
+        told = pulumi.Output.all(told, volume.device).apply(lambda known: (*known[0], volume_file(known[1])))
     boot = Boot(
         user_data=pulumi.Output.secret(told.apply(lambda files: cloud_config(machine, files))),
         description=description_digest(machine),
         meta_data=meta_data(plan.name),
         booted=machine.health.booted,
+        address=stand.addresses.get(plan.name),
+        group=stand.groups.get(plan.place),
+        volume=volume,
     )
     return ground.cloud.machine(plan, boot, ground, ground.options(parent, after))
 
@@ -72,3 +131,13 @@ def resolved(addresses: Mapping[str, AddressHandle | MachineHandle]) -> pulumi.O
     """Names to (IPv4, IPv6), as the policy builders take them."""
     pairs = {name: pulumi.Output.all(handle.ipv4, handle.ipv6) for name, handle in sorted(addresses.items())}
     return pulumi.Output.all(**pairs).apply(lambda all_: {name: (pair[0], pair[1]) for name, pair in all_.items()})
+
+
+def fixed_address(addresses: Addresses) -> AddressHandle:
+    """What the plan fixed."""
+    return AddressHandle(pulumi.Output.from_input(str(addresses.ipv4)), pulumi.Output.from_input(str(addresses.ipv6)))
+
+
+def listed(addresses: Iterable[AddressHandle]) -> pulumi.Output[list[str]]:
+    """Both families of all of them."""
+    return pulumi.Output.all(*(address for handle in addresses for address in (handle.ipv4, handle.ipv6)))

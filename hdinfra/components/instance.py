@@ -82,8 +82,9 @@ def _of_tenancy(plan: InstancePlan, wanted: Tenancy) -> InstancePlan:
 
 def _machines(zone: Zone, plan: InstancePlan, parent: pulumi.Resource) -> dict[str, MachineHandle]:
     _, enrolment = zone.management
+    stand = zone.yard.stand(plan.name, plan.machines, parent)
     return {
-        machine.name: declare_machine(machine, zone.clusters[machine.place].ground, enrolment, parent)
+        machine.name: declare_machine(machine, zone.clusters[machine.place].ground, enrolment, parent, stand)
         for machine in plan.machines
     }
 

@@ -8,7 +8,7 @@ import pulumi
 from hdinfra.clouds.cloud import MachineHandle, NetworkHandle, Scope, cloud_of
 from hdinfra.components.control import ControlPlane, PolicyHandle
 from hdinfra.components.enrolment import Enrolment
-from hdinfra.components.ground import declare_machine, furnished, lay_ground
+from hdinfra.components.ground import Stand, declare_machine, furnished, lay_ground
 from hdinfra.model.plan import InstancePlan, LabPlan
 from hdinfra.model.policies import lab_origin_policy
 from hdinfra.model.spec import Provider
@@ -37,7 +37,7 @@ class LabOrigins(pulumi.ComponentResource):
         bare = lay_ground(name, "lab", cloud_of(Provider.LOCAL), args.scope, self)
         ground = furnished(bare, args.plan.origins, (args.wan,) if args.wan else (), self)
         self.machines = {
-            plan.name.removeprefix("lab-"): declare_machine(plan, ground, args.enrolment, self)
+            plan.name.removeprefix("lab-"): declare_machine(plan, ground, args.enrolment, self, Stand())
             for plan in args.plan.origins
         }
         self.policies = tuple(

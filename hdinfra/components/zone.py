@@ -11,11 +11,11 @@ from hdinfra.components.bundles import Bundles, BundlesArgs
 from hdinfra.components.cluster import Cluster, ClusterArgs
 from hdinfra.components.control import ControlPlane, ControlPlaneArgs
 from hdinfra.components.enrolment import Clock, Enrolment
-from hdinfra.components.ground import lay_ground, scope_of
+from hdinfra.components.ground import Yard, fixed_address, lay_ground, listed, scope_of
 from hdinfra.components.lab import LabOrigins, LabOriginsArgs
 from hdinfra.components.place import Place, PlaceArgs
 from hdinfra.machine.roles import MANAGED
-from hdinfra.model.plan import ClusterPlan, Prefixes, ZonePlan
+from hdinfra.model.plan import ClusterPlan, EdgePlan, NetworkPlan, Prefixes, ZonePlan
 from hdinfra.model.spec import Provider
 from hdinfra.plugins.policy import resources
 
@@ -40,6 +40,7 @@ class Zone(pulumi.ComponentResource):
     scope: Scope
     clusters: Mapping[str, Cluster]
     places: Mapping[str, Place]
+    yard: Yard
     bundles: Bundles | None
     control: ControlPlane | None
     lab: LabOrigins | None
@@ -52,6 +53,7 @@ class Zone(pulumi.ComponentResource):
         wan = self._wan(args.plan.wan) if args.plan.wan else None
         self.clusters = {plan.name: self._cluster(plan, wan) for plan in args.plan.clusters}
         self.places = self._places(wan)
+        self.yard = self._lay_yard()
         self.bundles, self.control, self._enrolment = None, None, None
         if args.plan.control.machines:
             self._manage(args.clock, wan)
@@ -83,23 +85,38 @@ class Zone(pulumi.ComponentResource):
             "control-keys", zone=self.plan.zone, opts=pulumi.ResourceOptions(parent=self, provider=provider)
         )
         roles = tuple(sorted({machine.role for machine in self.plan.machines} & MANAGED))
-        self.bundles = Bundles("bundles", BundlesArgs(self.plan.bundles, self.scope, roles, keys, wan), own)
+        args = BundlesArgs(self.plan.bundles, self.scope, roles, keys, self.yard.grounds, wan)
+        self.bundles = Bundles("bundles", args, own)
         control = self.plan.control
-        grounds = {name: cluster.ground for name, cluster in self.clusters.items()}
-        apis = {
-            plan.name: grounds[plan.place].cloud.address(plan, grounds[plan.place].options(self))
-            for plan in control.machines
-        }
+        apis = {plan.name: self.yard.addresses[plan.name] for plan in control.machines}
         self._enrolment = Enrolment(self.plan.zone, control, keys, apis, self.bundles.pins, clock)
-        # Where a provider gives the addresses, they are not known before the Machines are.
-        known = tuple(machine.public for machine in self.plan.machines if machine.public)
-        self.control = ControlPlane(
-            "control", ControlPlaneArgs(control, self._enrolment, provider, grounds, known), own
-        )
+        plane = ControlPlaneArgs(control, self._enrolment, provider, self.yard, self._callers())
+        self.control = ControlPlane("control", plane, own)
+
+    def _lay_yard(self) -> Yard:
+        addresses = {
+            **{name: kept for cluster in self.clusters.values() for name, kept in cluster.addresses.items()},
+            **{place.machine: place.address for place in self.places.values()},
+        }
+        grounds = {
+            **{name: cluster.ground for name, cluster in self.clusters.items()},
+            **{name: place.ground for name, place in self.places.items()},
+        }
+        admins = [str(network) for network in self.plan.control.admin_networks]
+        sources = {
+            "edges": listed(self.edge_addresses),
+            "callers": listed(addresses.values()).apply(lambda known: [*known, *admins]),
+        }
+        return Yard(grounds, addresses, sources)
+
+    def _callers(self) -> dict[str, AddressHandle]:
+        """Every Machine; those that stand in no Cluster and no place have their addresses from the plan."""
+        fixed = {machine.name: fixed_address(machine.public) for machine in self.plan.machines if machine.public}
+        return {**fixed, **self.yard.addresses}
 
     def _wan(self, prefixes: Prefixes) -> NetworkHandle:
         ground = lay_ground("wan", "wan", cloud_of(Provider.LOCAL), self.scope, self)
-        return ground.cloud.network("wan", prefixes, ground.options(self))
+        return ground.cloud.network("wan", NetworkPlan(prefixes), ground, ground.options(self))
 
     def _cluster(self, plan: ClusterPlan, wan: NetworkHandle | None) -> Cluster:
         machines = tuple(machine for machine in self.plan.machines if machine.place == plan.name)
@@ -107,12 +124,14 @@ class Zone(pulumi.ComponentResource):
         return Cluster(plan.name, args, pulumi.ResourceOptions(parent=self))
 
     def _places(self, wan: NetworkHandle | None) -> dict[str, Place]:
-        machines = self.plan.edge.machines if self.plan.edge else ()
+        edge = self.plan.edge or EdgePlan(())
         return {
             machine.place: Place(
-                machine.place, PlaceArgs(machine, self.scope, wan), pulumi.ResourceOptions(parent=self)
+                machine.place,
+                PlaceArgs(machine, self.scope, edge.place(machine.place), wan),
+                pulumi.ResourceOptions(parent=self),
             )
-            for machine in machines
+            for machine in edge.machines
         }
 
     def _lab(self, wan: NetworkHandle | None) -> LabOrigins | None:

@@ -1,17 +1,20 @@
 """A Machine as cloud-config. Everything but the identity file is the same for all Machines of a role."""
 
+import base64
 import gzip
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
+from typing import assert_never
 
 import yaml
 
 from hdinfra.machine.firewall import ruleset
 from hdinfra.machine.machine import File, Identity, Machine, Unit, User
 from hdinfra.machine.sources import asset
+from hdinfra.model.regions import Encoding
 
 IDENTITY_PATH = "/etc/hdinfra/identity.json"
 
@@ -59,9 +62,23 @@ def description_digest(machine: Machine) -> str:
     return hashlib.sha256(cloud_config(machine).encode()).hexdigest()
 
 
-def user_data_bytes(machine: Machine, first_boot: Sequence[File] = ()) -> int:
-    """Size after gzip, which is how providers with a small limit are given it."""
-    return len(gzip.compress(cloud_config(machine, first_boot).encode(), mtime=0))
+def user_data_bytes(machine: Machine, first_boot: Sequence[File] = (), encoding: Encoding = "gzip") -> int:
+    """Size as a provider of that encoding counts it."""
+    text = cloud_config(machine, first_boot)
+    match encoding:
+        case "plain":
+            return len(text.encode())
+        case "gzip":
+            return len(compressed(text))
+        case "gzip-base64":
+            return len(base64.b64encode(compressed(text)))
+        case _:
+            assert_never(encoding)
+
+
+def compressed(text: str) -> bytes:
+    """The same bytes for the same text, whenever and wherever."""
+    return gzip.compress(text.encode(), mtime=0)
 
 
 def all_files(machine: Machine) -> tuple[File, ...]:

@@ -11,7 +11,7 @@ from hdinfra.machine.unmanaged import brought_along, unmanaged
 from hdinfra.model.byol_planner import ByolPlan
 from hdinfra.model.plan import MachinePlan, ZonePlan
 from hdinfra.model.refusal import Refusal
-from hdinfra.model.regions import load_catalogue
+from hdinfra.model.regions import Encoding, load_catalogue
 from hdinfra.model.spec import Provider
 
 _UNLIMITED = sys.maxsize
@@ -21,10 +21,10 @@ def user_data_refusals(plan: ZonePlan, limits: Mapping[Provider, int] | None = N
     """One refusal for each role and provider whose Machines are too big; `limits` in bytes, else the catalogue's."""
     known = limits if limits is not None else _catalogue_limits()
     return tuple(
-        _refusal(path, planned, machine, (bytes_of(plan, machine), limit))
+        _refusal(path, planned, machine, (found, limit))
         for path, planned in _largest(plan).values()
         for machine in (machine_of(plan.zone, planned),)
-        if (limit := known[planned.provider]) < bytes_of(plan, machine)
+        if (limit := known[planned.provider]) < (found := bytes_of(plan, machine, planned.provider))
     )
 
 
@@ -34,20 +34,21 @@ def byol_refusals(plan: ByolPlan, limits: Mapping[Provider, int] | None = None) 
     known = limits if limits is not None else _catalogue_limits() | {Provider.LOCAL: _UNLIMITED}
     planned = max(plan.machines, key=lambda machine: len(machine.name))
     machine = unmanaged(machine_of(plan.name, planned))
-    found, limit = user_data_bytes(machine, brought_along(planned.role, plan.policy)), known[planned.provider]
+    told = brought_along(planned.role, plan.policy)
+    found, limit = user_data_bytes(machine, told, _encoding(planned.provider)), known[planned.provider]
     if plan.installs or found <= limit:
         return ()
     message = (
-        f"cloud-init data of `{planned.name}`, code and policy with it, is {found:,} bytes after gzip; "
+        f"cloud-init data of `{planned.name}`, code and policy with it, is {found:,} bytes as it is sent; "
         f"{planned.provider} takes at most {limit:,} and would reject the Machine."
     )
     fix = "write `install: true` in place of `provider` and `region`, and install machines of that cloud from bundles"
     return (Refusal("provider", "machine.user-data-limit", message, fix),)
 
 
-def bytes_of(plan: ZonePlan, machine: Machine) -> int:
-    """Size after gzip of a Machine's user data with all that it is told at its first boot."""
-    return user_data_bytes(machine, _first_boot(plan, machine.identity.role))
+def bytes_of(plan: ZonePlan, machine: Machine, provider: Provider) -> int:
+    """Size of a Machine's user data with all that it is told at its first boot, as the provider counts it."""
+    return user_data_bytes(machine, _first_boot(plan, machine.identity.role), _encoding(provider))
 
 
 def _first_boot(plan: ZonePlan, role: str) -> tuple[File, ...]:
@@ -59,7 +60,11 @@ def _first_boot(plan: ZonePlan, role: str) -> tuple[File, ...]:
 
 
 def _catalogue_limits() -> dict[Provider, int]:
-    return {provider: limits.user_data_limit_bytes for provider, limits in load_catalogue().providers.items()}
+    return {provider: limits.user_data_bytes for provider, limits in load_catalogue().providers.items()}
+
+
+def _encoding(provider: Provider) -> Encoding:
+    return load_catalogue().providers[provider].user_data_encoding
 
 
 def _largest(plan: ZonePlan) -> dict[tuple[Provider, str], tuple[str, MachinePlan]]:
@@ -91,7 +96,7 @@ def _refusal(path: str, planned: MachinePlan, machine: Machine, sizes: tuple[int
     return Refusal(
         path=path,
         rule="machine.user-data-limit",
-        message=f"cloud-init data of role `{planned.role}` is {found:,} bytes after gzip; "
+        message=f"cloud-init data of role `{planned.role}` is {found:,} bytes as it is sent; "
         f"{planned.provider} takes at most {limit:,} and would reject the Machine. Its biggest files: {named}.",
         fix=f"move `{biggest[0].path}` into a package, or choose another provider than `{planned.provider}` here.",
     )

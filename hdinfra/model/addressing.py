@@ -5,15 +5,18 @@ s-th /21 behind it. The IPv6 pool is a /48: /64 number 0 is the wan, number s th
 10 to 250, in its region; it is the host part in the Cluster's network, and behind `slot * 256` in the wan.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from hdinfra.model.plan import Addresses, Prefixes
+from hdinfra.model.plan import Addresses, Prefixes, SubnetPlan
 from hdinfra.model.spec import ClusterSpec, ZoneSpec
 
 FIRST_NUMBER, LAST_NUMBER = 10, 250
 """A network's first addresses stay free for gateways; 250 fits into the smallest network that a Cluster may have."""
+
+MOST_ZONES = 4
+"""A /21 holds eight networks of a /24: a public and a private one in each of four availability zones."""
 
 LAST_SLOT = 480
 """A /12 holds 512 networks of a /21, and the wan takes 32 of them."""
@@ -41,6 +44,17 @@ def cluster_prefixes(cluster: ClusterSpec, slot: int, network: Prefixes) -> Pref
     ipv4 = int(network.ipv4.network_address) + (_WAN_IN_CLUSTERS + slot - 1) * 2**11
     ipv6 = int(network.ipv6.network_address) + slot * 2**64
     return Prefixes(cluster.ipv4 or IPv4Network((ipv4, 21)), cluster.ipv6 or IPv6Network((ipv6, 64)))
+
+
+def subnets(prefixes: Prefixes, zones: Sequence[str]) -> tuple[SubnetPlan, ...]:
+    """A /24 an availability zone and kind out of the first /21: public ones from the first on, private ones from the
+    fifth. None without zones: then the network is whole."""
+    parts = list(prefixes.ipv4.subnets(new_prefix=24))[: 2 * MOST_ZONES] if zones else []
+    return tuple(
+        SubnetPlan(f"{kind}-{number + 1}", zone, kind == "public", first + number, parts[first + number])
+        for kind, first in (("public", 0), ("private", MOST_ZONES))
+        for number, zone in enumerate(zones)
+    )
 
 
 def cluster_addresses(prefixes: Prefixes, number: int) -> Addresses:

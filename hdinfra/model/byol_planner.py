@@ -3,23 +3,23 @@
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
-from hdinfra.model.addressing import FIRST_NUMBER, cluster_addresses, cluster_prefixes, pool
+from hdinfra.model.addressing import FIRST_NUMBER, cluster_addresses, cluster_prefixes, pool, subnets
 from hdinfra.model.byol import ByolSpec
 from hdinfra.model.checks.byol import as_cluster, as_zone, check_byol
 from hdinfra.model.declaration import instance_plan
-from hdinfra.model.plan import Addresses, InstancePlan, MachinePlan, Prefixes, Publish, Size
+from hdinfra.model.plan import ClusterPlan, InstancePlan, MachinePlan, Prefixes, Publish, Size
 from hdinfra.model.policies import waf_policy
 from hdinfra.model.policy import WafPolicy
 from hdinfra.model.refusal import Refusal, RefusedError
-from hdinfra.model.regions import Catalogue, Region, load_catalogue
+from hdinfra.model.regions import Catalogue, load_catalogue
 from hdinfra.model.sizing import Need, largest, smallest
-from hdinfra.model.spec import ClusterSpec, Provider
+from hdinfra.model.spec import Arch, ClusterSpec, Provider, ZoneSpec
 
 
 @dataclass(frozen=True, slots=True)
 class ByolPlan:
-    """All that a customer's stack declares, or that bundles are made of. `network` is None where machines are
-    installed: theirs is whatever they stand in. `licence` and `ledger` are paths as the spec has them."""
+    """All that a customer's stack declares, or that bundles are made of. `ground` is None where machines are
+    installed: their network is whatever they stand in. `licence` and `ledger` are paths as the spec has them."""
 
     name: str
     tenant: str
@@ -28,7 +28,7 @@ class ByolPlan:
     licence: str
     vendor_key: str
     ledger: str
-    network: Prefixes | None
+    ground: ClusterPlan | None
 
     @property
     def machines(self) -> tuple[MachinePlan, ...]:
@@ -38,7 +38,7 @@ class ByolPlan:
     @property
     def installs(self) -> bool:
         """Whether the customer installs the machines."""
-        return self.network is None
+        return self.ground is None
 
     @property
     def policy(self) -> WafPolicy:
@@ -54,13 +54,10 @@ def plan_byol(spec: ByolSpec, catalogue: Catalogue | None = None) -> ByolPlan:
     if refusals or size is None:
         raise RefusedError(refusals)
     zone = as_zone(spec)
-    network = cluster_prefixes(cluster, _place(cluster, tables).slot, pool(zone)) if cluster else None
+    ground = _ground(cluster, zone, tables) if cluster else None
     machines = [_machine(spec, slot, size) for slot in range(spec.machines)]
-    if cluster and network:
-        machines = [
-            _on_cloud(machine, _place(cluster, tables), cluster_addresses(network, FIRST_NUMBER + slot))
-            for slot, machine in enumerate(machines)
-        ]
+    if ground:
+        machines = [_on_cloud(machine, ground, slot) for slot, machine in enumerate(machines)]
     instance = zone.instances[0].model_copy(update={"tenancy": "byol", "capacity": spec.machines})
     return ByolPlan(
         name=spec.byol,
@@ -70,8 +67,15 @@ def plan_byol(spec: ByolSpec, catalogue: Catalogue | None = None) -> ByolPlan:
         licence=spec.licence,
         vendor_key=spec.vendor_key,
         ledger=spec.ledger or f"{spec.byol}.seats.json",
-        network=network,
+        ground=ground,
     )
+
+
+def _ground(cluster: ClusterSpec, zone: ZoneSpec, tables: Catalogue) -> ClusterPlan:
+    region = tables.regions[cluster.provider, cluster.region]
+    prefixes = cluster_prefixes(cluster, region.slot, pool(zone))
+    parts = subnets(prefixes, region.zones[:2])
+    return ClusterPlan(cluster.name, cluster.provider, cluster.region, region.operator, prefixes, parts)
 
 
 def _machine(spec: ByolSpec, slot: int, size: Size) -> MachinePlan:
@@ -90,19 +94,28 @@ def _machine(spec: ByolSpec, slot: int, size: Size) -> MachinePlan:
     )
 
 
-def _on_cloud(machine: MachinePlan, place: Region, addresses: Addresses) -> MachinePlan:
-    # The customer's own network is all the Internet that these Machines have, so their addresses there are the public.
-    return replace(machine, provider=place.provider, region=place.name, operator=place.operator, public=addresses)
-
-
-def _place(cluster: ClusterSpec, tables: Catalogue) -> Region:
-    return tables.regions[cluster.provider, cluster.region]
+def _on_cloud(machine: MachinePlan, ground: ClusterPlan, slot: int) -> MachinePlan:
+    public = [subnet for subnet in ground.subnets if subnet.public]
+    subnet = public[slot % len(public)] if public else None
+    prefixes = Prefixes(subnet.ipv4, ground.prefixes.ipv6) if subnet else ground.prefixes
+    addresses = cluster_addresses(prefixes, FIRST_NUMBER + slot)
+    placed = replace(
+        machine,
+        provider=ground.provider,
+        region=ground.region,
+        operator=ground.operator,
+        zone=subnet.zone if subnet else None,
+    )
+    # On the local cloud that network is all the Internet that these Machines have.
+    if ground.provider is Provider.LOCAL:
+        return replace(placed, public=addresses)
+    return replace(placed, private=addresses)
 
 
 def _size(spec: ByolSpec, cluster: ClusterSpec | None, tables: Catalogue) -> Size | None:
     if cluster is None:
         return Size("own", spec.vcpu, spec.memory_mib, 0.0)
-    return smallest(tables.sizes.get(cluster.provider, ()), Need(spec.vcpu, spec.memory_mib))
+    return smallest(tables.sizes_in(cluster.provider, cluster.region, Arch.AMD64), Need(spec.vcpu, spec.memory_mib))
 
 
 def _size_refusal(spec: ByolSpec, tables: Catalogue) -> Refusal:

@@ -1,13 +1,22 @@
 """Puts what was decided into the Plan's shape; nothing is decided here."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import assert_never
 
-from hdinfra.model.addressing import cluster_addresses, cluster_prefixes, pool, wan_addresses, wan_prefixes
+from hdinfra.model.addressing import (
+    cluster_addresses,
+    cluster_prefixes,
+    pool,
+    subnets,
+    wan_addresses,
+    wan_prefixes,
+)
 from hdinfra.model.held import Held
 from hdinfra.model.numbering import Seat
 from hdinfra.model.plan import (
+    Addresses,
     BundlesPlan,
     ClusterPlan,
     ControlPlan,
@@ -19,11 +28,12 @@ from hdinfra.model.plan import (
     Prefixes,
     Publish,
     SitePlan,
+    SubnetPlan,
     TenantPlan,
     ZonePlan,
 )
 from hdinfra.model.regions import Catalogue
-from hdinfra.model.spec import InstanceSpec, OriginSpec, Provider, SiteSpec, ZoneSpec
+from hdinfra.model.spec import ClusterSpec, Feature, InstanceSpec, OriginSpec, Provider, SiteSpec, ZoneSpec
 
 API_PORT = 9000
 """Where the management API listens (row A18)."""
@@ -38,8 +48,18 @@ def declaration(
     clusters = _clusters(spec, network, catalogue)
     prefixes = {cluster.name: cluster.prefixes for cluster in clusters}
     owners = {instance.name: instance.owner for instance in spec.instances}
+    places = _places(spec, network, catalogue)
+    grounds = {ground.name: ground for ground in (*clusters, *places)}
+    volumes = {instance.name: instance.volume_gib for instance in spec.instances}
     machines = [
-        (seat, _machine(seat, numbers[seat.name], prefixes.get(seat.place), wan, owners.get(seat.instance or "")))
+        (
+            seat,
+            replace(
+                _machine(seat, numbers[seat.name], grounds.get(seat.place), wan, owners.get(seat.instance or "")),
+                image=held.images.get(image_key(seat.region.provider, seat.region.name, seat.size.arch)),
+                volume_gib=_volume(volumes.get(seat.instance or ""), grounds.get(seat.place)),
+            ),
+        )
         for seat in seats
     ]
     by_instance: dict[str, list[MachinePlan]] = {instance.name: [] for instance in spec.instances}
@@ -58,7 +78,7 @@ def declaration(
             instance_plan(instance, by_instance[instance.name])
             for instance in sorted(spec.instances, key=lambda i: i.name)
         ),
-        edge=EdgePlan(edge) if spec.edge else None,
+        edge=EdgePlan(edge, places) if spec.edge else None,
         lab=LabPlan(tuple(machine for _, machine in machines if machine.role == "lab-origin")),
         held=held,
         withdrawn=tuple(sorted(prefixes.keys() & set(held.withdrawn))),
@@ -70,6 +90,7 @@ def declaration(
         bundles=BundlesPlan(
             url=spec.bundles.url.rstrip("/") if spec.bundles.url else None,
             store=next((machine for _, machine in machines if machine.role == "bundle-store"), None),
+            bucket=None if spec.bundles.url or wan or not machines else bucket_cluster(spec, catalogue),
         ),
     )
 
@@ -95,8 +116,21 @@ def _plays_the_internet(provider: Provider) -> bool:
     match provider:
         case Provider.LOCAL:
             return True
+        case Provider.AWS | Provider.DIGITALOCEAN | Provider.HETZNER:
+            return False
         case _:
             assert_never(provider)
+
+
+def bucket_cluster(spec: ZoneSpec, catalogue: Catalogue) -> str | None:
+    """The first Cluster by name whose provider has buckets: first boots fetch our code from there."""
+    having = (c.name for c in spec.clusters if catalogue.lacks(c.provider, Feature.BUCKETS) is None)
+    return min(having, default=None)
+
+
+def image_key(provider: Provider, region: str, arch: str) -> str:
+    """Under which a system image is held."""
+    return f"{provider}/{region}/{arch}"
 
 
 def _clusters(spec: ZoneSpec, network: Prefixes, catalogue: Catalogue) -> tuple[ClusterPlan, ...]:
@@ -104,14 +138,47 @@ def _clusters(spec: ZoneSpec, network: Prefixes, catalogue: Catalogue) -> tuple[
     for cluster in sorted(spec.clusters, key=lambda cluster: cluster.name):
         region = catalogue.regions[cluster.provider, cluster.region]
         prefixes = cluster_prefixes(cluster, region.slot, network)
-        plans.append(ClusterPlan(cluster.name, cluster.provider, cluster.region, region.operator, prefixes))
+        plans.append(
+            ClusterPlan(
+                name=cluster.name,
+                provider=cluster.provider,
+                region=cluster.region,
+                operator=region.operator,
+                prefixes=prefixes,
+                subnets=subnets(prefixes, cluster.zones or region.zones[:2]),
+                account=cluster.account,
+                waived=tuple(sorted(cluster.waivers)),
+                snapshots=None if Feature.SNAPSHOTS in cluster.waivers else spec.snapshots,
+            )
+        )
     return tuple(plans)
 
 
+def _places(spec: ZoneSpec, network: Prefixes, catalogue: Catalogue) -> tuple[ClusterPlan, ...]:
+    """Places on providers' clouds: each has a network of its own, which nothing else is routed to."""
+    as_clusters = tuple(
+        ClusterSpec(
+            name=place.name,
+            provider=place.provider,
+            region=place.region,
+            account=place.account,
+            waivers=place.waivers,
+        )
+        for place in (spec.edge.places if spec.edge else ())
+        if not _plays_the_internet(place.provider)
+    )
+    return _clusters(spec.model_copy(update={"clusters": as_clusters}), network, catalogue)
+
+
+def _volume(gib: int | None, ground: ClusterPlan | None) -> int | None:
+    return gib if ground and Feature.VOLUMES not in ground.waived else None
+
+
 def _machine(
-    seat: Seat, number: int, cluster: Prefixes | None, wan: Prefixes | None, tenant: str | None
+    seat: Seat, number: int, ground: ClusterPlan | None, wan: Prefixes | None, tenant: str | None
 ) -> MachinePlan:
     region = seat.region
+    subnet = _subnet(seat, ground)
     target = API_PORT if seat.role == "control" else 80
     publish = Publish(seat.publish.address, seat.publish.port, target) if seat.publish else None
     return MachinePlan(
@@ -122,11 +189,26 @@ def _machine(
         region=region.name,
         operator=region.operator,
         size=seat.size,
-        private=cluster_addresses(cluster, number) if cluster else None,
+        private=_private(ground, subnet, number),
         public=wan_addresses(wan, region.slot, number) if wan and _plays_the_internet(region.provider) else None,
         publish=publish,
         tenant=tenant,
+        zone=subnet.zone if subnet else None,
+        snapshots=ground.snapshots if ground else None,
     )
+
+
+def _subnet(seat: Seat, ground: ClusterPlan | None) -> SubnetPlan | None:
+    """Machines of one Instance take the availability zones in turn, each by its own number: none moves for another."""
+    public = [subnet for subnet in ground.subnets if subnet.public] if ground else []
+    ordinal = int(seat.name.rpartition("-")[2]) - 1 if seat.instance else 0
+    return public[ordinal % len(public)] if public else None
+
+
+def _private(ground: ClusterPlan | None, subnet: SubnetPlan | None, number: int) -> Addresses | None:
+    if ground is None:
+        return None
+    return cluster_addresses(Prefixes(subnet.ipv4, ground.prefixes.ipv6) if subnet else ground.prefixes, number)
 
 
 def instance_plan(instance: InstanceSpec, machines: Sequence[MachinePlan]) -> InstancePlan:

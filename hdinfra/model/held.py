@@ -30,6 +30,13 @@ class Held(Spec):
     serial: Annotated[int, Field(ge=0)] = 0
     instances: dict[str, HeldInstance] = Field(default={})
     slots: dict[str, int] = Field(default={}, description="Machine name to its number in its network")
+    images: dict[str, str] = Field(
+        default={}, description="`<provider>/<region>/<arch>` to the system image that new Machines boot from there"
+    )
     withdrawn: tuple[str, ...] = Field(
         default=(), description="Clusters that take no Machines until they are let back in"
     )
+
+    @model_serializer(mode="wrap")
+    def _as_text(self, usually: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in usually(self).items() if name != "images" or value}

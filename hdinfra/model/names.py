@@ -90,6 +90,9 @@ Host = Annotated[str, AfterValidator(_host), WithJsonSchema({"type": "string", "
 RegionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=64)]
 """A provider's own name of a data centre."""
 
+SizeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]+$", max_length=64)]
+"""A provider's own name of a machine's size."""
+
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]{0,200}$")]
 """An absolute path of unreserved characters (RFC 3986): nothing that a configuration file would have to quote."""
 
@@ -167,6 +170,7 @@ __all__ = [
     "RegionName",
     "RuleNumber",
     "Seconds",
+    "SizeName",
     "Spec",
     "UrlPath",
 ]

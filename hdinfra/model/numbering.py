@@ -45,12 +45,12 @@ def instance_seats(spec: ZoneSpec, placements: Mapping[str, Placement], catalogu
                 yield Seat(name, place, roles[instance], region, size, (instance, number), instance)
 
 
-def edge_seats(spec: ZoneSpec, sizes: Mapping[Provider, Size], catalogue: Catalogue) -> Iterator[Seat]:
+def edge_seats(spec: ZoneSpec, sizes: Mapping[str, Size], catalogue: Catalogue) -> Iterator[Seat]:
     """The edge's machines, one a place."""
     for place in spec.edge.places if spec.edge else ():
         region = catalogue.regions[place.provider, place.region]
         name = f"{place.name}-edge"
-        yield Seat(name, place.name, "load-balancer", region, sizes[place.provider], (name, 0), publish=place.publish)
+        yield Seat(name, place.name, "load-balancer", region, sizes[place.name], (name, 0), publish=place.publish)
 
 
 def lab_seats(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Seat]:

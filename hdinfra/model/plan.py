@@ -5,7 +5,18 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from hdinfra.model.held import Held
-from hdinfra.model.spec import App, CacheSpec, HostingPlan, Mode, Profile, Provider, RateSpec, Tenancy
+from hdinfra.model.spec import (
+    App,
+    CacheSpec,
+    Feature,
+    HostingPlan,
+    Mode,
+    Profile,
+    Provider,
+    RateSpec,
+    SnapshotsSpec,
+    Tenancy,
+)
 
 
 class Addresses(NamedTuple):
@@ -24,14 +35,38 @@ class Prefixes:
 
 
 @dataclass(frozen=True, slots=True)
+class SubnetPlan:
+    """A part of a network in one availability zone; `number` counts the parts of a network from 0, in both families.
+
+    Only what is `public` has a way to and from the Internet.
+    """
+
+    name: str
+    zone: str
+    public: bool
+    number: int
+    ipv4: IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPlan:
+    """A network, in parts where its provider has availability zones."""
+
+    prefixes: Prefixes
+    subnets: tuple[SubnetPlan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Size:
-    """What one machine gets. `arch` is `native` where the machine shares this computer's kernel."""
+    """What one machine gets. `arch` is `native` where the machine shares this computer's kernel. `price_per_hour` in
+    euro, where the provider is cheapest to compare. `regions`: where it is sold; None for all of them."""
 
     name: str
     vcpu: int
     memory_mib: int
     price_per_hour: float
     arch: str = "native"
+    regions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +84,9 @@ class MachinePlan:
 
     `private` lies in the Cluster's network; `public` is fixed by the plan only where we are the provider (the local
     cloud), elsewhere the provider gives it and it is None. `role` is `waf`, `load-balancer`, `control`,
-    `bundle-store` or `lab-origin`. `tenant`: whose it is alone; None for what many share.
+    `bundle-store` or `lab-origin`. `tenant`: whose it is alone; None for what many share. `zone`: its availability
+    zone, where the provider has them. `image`: the provider's own name of a system image that is held. `volume_gib`: of
+    the volume that outlives it. `snapshots`: how its disks are copied.
     """
 
     name: str
@@ -63,17 +100,33 @@ class MachinePlan:
     public: Addresses | None
     publish: Publish | None = None
     tenant: str | None = None
+    zone: str | None = None
+    image: str | None = None
+    volume_gib: int | None = None
+    snapshots: SnapshotsSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterPlan:
-    """One Cluster with its fixed prefixes."""
+    """One Cluster with its fixed prefixes; or an edge's place, which has a network where its provider is a cloud.
+
+    `account`: whose credentials declare it, None for the environment's. `waived`: what it does without.
+    """
 
     name: str
     provider: Provider
     region: str
     operator: str
     prefixes: Prefixes
+    subnets: tuple[SubnetPlan, ...] = ()
+    account: str | None = None
+    waived: tuple[Feature, ...] = ()
+    snapshots: SnapshotsSpec | None = None
+
+    @property
+    def network(self) -> NetworkPlan:
+        """Its network."""
+        return NetworkPlan(self.prefixes, self.subnets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +187,14 @@ class InstancePlan:
 
 @dataclass(frozen=True, slots=True)
 class EdgePlan:
-    """The edge's machines, one a place."""
+    """The edge's machines, one a place. `places`: those that have a network of their own, which is all but local."""
 
     machines: tuple[MachinePlan, ...]
+    places: tuple[ClusterPlan, ...] = ()
+
+    def place(self, name: str) -> ClusterPlan | None:
+        """A place's network, None on the local cloud."""
+        return next((place for place in self.places if place.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +208,12 @@ class ControlPlan:
 
 @dataclass(frozen=True, slots=True)
 class BundlesPlan:
-    """Where first boots fetch our code: an address that the user fills, or a machine that plays a bucket."""
+    """Where first boots fetch our code: an address that the user fills, a bucket of the provider of that Cluster, or
+    on the local cloud a machine that plays one."""
 
     url: str | None = None
     store: MachinePlan | None = None
+    bucket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

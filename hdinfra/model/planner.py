@@ -1,13 +1,15 @@
 """From a spec and what is held to a complete plan, or to all refusals. Pure: the same in gives the same out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from hdinfra.model.checks.byol import check_no_byol
+from hdinfra.model.checks.clouds import check_clouds, check_spread
 from hdinfra.model.checks.clusters import check_clusters
 from hdinfra.model.checks.control import check_control
 from hdinfra.model.checks.edge import check_edge
 from hdinfra.model.checks.instances import CONTROL, check_instances
 from hdinfra.model.checks.network import check_network
+from hdinfra.model.checks.sizes import check_sizes
 from hdinfra.model.checks.tenancy import check_tenancy
 from hdinfra.model.declaration import declaration, has_wan
 from hdinfra.model.held import Held
@@ -25,7 +27,7 @@ from hdinfra.model.plan import Size, ZonePlan
 from hdinfra.model.refusal import Refusal, RefusedError
 from hdinfra.model.regions import Catalogue, load_catalogue
 from hdinfra.model.sizing import Need, largest, smallest
-from hdinfra.model.spec import ClusterSpec, InstanceSpec, Provider, ZoneSpec
+from hdinfra.model.spec import Arch, ClusterSpec, InstanceSpec, Provider, ZoneSpec
 
 NOTHING_HELD = Held()
 """What a Zone's first plan starts from."""
@@ -71,6 +73,8 @@ def check_spec(spec: ZoneSpec, catalogue: Catalogue) -> list[Refusal]:
         *check_edge(spec, catalogue),
         *check_instances(spec),
         *check_control(spec),
+        *check_clouds(spec, catalogue),
+        *check_sizes(spec, catalogue),
         *check_no_byol(spec),
     ]
 
@@ -127,6 +131,8 @@ def _place_control(spec: ZoneSpec, held: Held, catalogue: Catalogue, placements:
         machines_per_cluster=1,
         vcpu=spec.control.vcpu,
         memory_mib=spec.control.memory_mib,
+        arch=Arch.AMD64,
+        sizes={},
     )
     found = _placement(control, CONTROL, known, held, catalogue)
     if not isinstance(found, Placement):
@@ -142,27 +148,34 @@ def _placement(
     need = Need(instance.vcpu, instance.memory_mib)
     held_sizes = before.size.split(",") if before else ()
     wanted = [known[name] for name in instance.clusters or known]
-    sizes = _sizes({cluster.provider for cluster in wanted}, need, held_sizes, catalogue)
+    sizes = {cluster.name: _size(instance, cluster, need, held_sizes, catalogue) for cluster in wanted}
+    without = {known[name].provider: known[name].region for name, size in sorted(sizes.items()) if size is None}
     refusals = tuple(
-        _size_refusal(f"`{instance.name}`", path, need, provider, catalogue)
-        for provider, size in sizes.items()
-        if size is None and (instance.clusters or not any(sizes.values()))
+        _size_refusal(f"`{instance.name}`", path, need, provider, catalogue.sizes_in(provider, region, instance.arch))
+        for provider, region in sorted(without.items())
+        if instance.clusters or not any(sizes.values())
     )
-    return refusals or place(instance, path, _candidates(known, sizes, held, catalogue), before)
+    found = refusals or place(instance, path, _candidates(known, sizes, held, catalogue), before)
+    if not isinstance(found, Placement):
+        return found
+    return tuple(check_spread(instance, path, found, known, catalogue)) or found
 
 
-def _sizes(
-    providers: Iterable[Provider], need: Need, held: Sequence[str], catalogue: Catalogue
-) -> dict[Provider, Size | None]:
-    return {provider: smallest(catalogue.sizes.get(provider, ()), need, held) for provider in sorted(providers)}
+def _size(
+    instance: InstanceSpec, cluster: ClusterSpec, need: Need, held: Sequence[str], catalogue: Catalogue
+) -> Size | None:
+    """The one that the spec names, else the smallest that fits."""
+    sizes = catalogue.sizes_in(cluster.provider, cluster.region, instance.arch)
+    named = instance.sizes.get(cluster.provider)
+    return next((size for size in sizes if size.name == named), None) if named else smallest(sizes, need, held)
 
 
 def _candidates(
-    known: Mapping[str, ClusterSpec], sizes: Mapping[Provider, Size | None], held: Held, catalogue: Catalogue
+    known: Mapping[str, ClusterSpec], sizes: Mapping[str, Size | None], held: Held, catalogue: Catalogue
 ) -> dict[str, Candidate]:
     candidates: dict[str, Candidate] = {}
     for name, cluster in known.items():
-        size = sizes.get(cluster.provider)
+        size = sizes.get(name)
         if size is not None and name not in held.withdrawn:
             region = catalogue.regions[cluster.provider, cluster.region]
             price = round(size.price_per_hour * region.price_factor * 1_000_000)
@@ -171,8 +184,7 @@ def _candidates(
     return candidates
 
 
-def _size_refusal(who: str, path: str, need: Need, provider: Provider, catalogue: Catalogue) -> Refusal:
-    sizes = catalogue.sizes.get(provider, ())
+def _size_refusal(who: str, path: str, need: Need, provider: Provider, sizes: Sequence[Size]) -> Refusal:
     wide = [size.memory_mib for size in sizes if size.vcpu >= need.vcpu]
     key, most = ("memory_mib", max(wide)) if wide else ("vcpu", max((size.vcpu for size in sizes), default=1))
     message = (
@@ -192,17 +204,24 @@ def _long_names(instance: InstanceSpec, path: str, placement: Placement) -> list
     return [Refusal(f"{path}.name", "instance.name-length", message, fix)]
 
 
-def _edge_sizes(spec: ZoneSpec, catalogue: Catalogue) -> tuple[dict[Provider, Size], list[Refusal]]:
+def _edge_sizes(spec: ZoneSpec, catalogue: Catalogue) -> tuple[dict[str, Size], list[Refusal]]:
     if spec.edge is None:
         return {}, []
     need = Need(spec.edge.vcpu, spec.edge.memory_mib)
-    sizes = _sizes({place.provider for place in spec.edge.places}, need, (), catalogue)
-    refusals = [_size_refusal("The edge", "edge", need, p, catalogue) for p, size in sizes.items() if size is None]
-    return {provider: size for provider, size in sizes.items() if size}, refusals
+    sizes: dict[str, Size] = {}
+    refusals: dict[Provider, Refusal] = {}
+    for spot in spec.edge.places:
+        sold = catalogue.sizes_in(spot.provider, spot.region, Arch.AMD64)
+        size = smallest(sold, need)
+        if size is None:
+            refusals[spot.provider] = _size_refusal("The edge", "edge", need, spot.provider, sold)
+        else:
+            sizes[spot.name] = size
+    return sizes, list(refusals.values())
 
 
 def _seats(
-    spec: ZoneSpec, placements: Mapping[str, Placement], sizes: Mapping[Provider, Size], catalogue: Catalogue
+    spec: ZoneSpec, placements: Mapping[str, Placement], sizes: Mapping[str, Size], catalogue: Catalogue
 ) -> tuple[Seat, ...]:
     instances = {name: placement for name, placement in placements.items() if name != CONTROL}
     seats = [

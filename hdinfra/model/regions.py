@@ -2,17 +2,21 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from hdinfra.model.addressing import LAST_SLOT
 from hdinfra.model.plan import Size
-from hdinfra.model.spec import Provider
+from hdinfra.model.spec import Feature, Provider
 
 LAST_WAN_SLOT = 255
 """The wan is a /16 and gives each region 256 addresses."""
+
+Encoding = Literal["plain", "gzip", "gzip-base64"]
+"""How a provider takes user data, and counts it: as text, compressed before base64, or compressed after base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One provider's one data centre. `slot` fixes its addresses, `price_factor` is relative to its provider."""
+    """One provider's one data centre. `slot` fixes its addresses, `price_factor` is relative to its provider's sizes,
+    `zones` are its availability zones, `country` is ISO 3166's code of two letters."""
 
     provider: Provider
     name: str
@@ -43,14 +48,22 @@ class Region:
     longitude: float
     slot: int
     price_factor: float = 1.0
+    zones: tuple[str, ...] = ()
+    country: str = "XX"
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderLimits:
-    """What a provider takes at most: bytes of user data (after gzip) and Machines in one Cluster."""
+    """What a provider takes at most: bytes of user data as encoded for it, Machines in one Cluster, and addresses of
+    one family that a firewall rule may name. `lacks`: what it does not have, with why. `snapshots_kept`: by `day` and
+    `week` how many copies it keeps where it does not ask."""
 
-    user_data_limit_bytes: int
+    user_data_bytes: int
     machines_per_cluster: int
+    user_data_encoding: Encoding = "gzip"
+    firewall_sources: int = 1_000
+    snapshots_kept: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    lacks: Mapping[Feature, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,31 +90,47 @@ class Catalogue:
         """Names of that provider's regions, sorted."""
         return sorted(name for owner, name in self.regions if owner is provider)
 
+    def sizes_in(self, provider: Provider, region: str, arch: str) -> tuple[Size, ...]:
+        """What is sold there for these programs; `native` runs any."""
+        return tuple(
+            size
+            for size in self.sizes.get(provider, ())
+            if size.arch in (arch, "native") and (size.regions is None or region in size.regions)
+        )
 
-def _package_table(name: str) -> dict[str, Any]:
+    def lacks(self, provider: Provider, feature: Feature) -> str | None:
+        """Why the provider does not have it; None where it has."""
+        return self.providers[provider].lacks.get(feature)
+
+
+def _table(name: str) -> dict[str, Any]:
     return tomllib.loads(files("hdinfra.model").joinpath(name).read_text(encoding="utf-8"))
 
 
-def _region(row: dict[str, Any]) -> Region:
-    return Region(**{**row, "provider": Provider(row["provider"])})
+def _region(provider: Provider, row: dict[str, Any]) -> Region:
+    return Region(provider=provider, **{**row, "zones": tuple(row.get("zones", ()))})
 
 
-def _sizes(rows: list[dict[str, Any]]) -> dict[Provider, tuple[Size, ...]]:
-    by_provider: dict[Provider, tuple[Size, ...]] = {}
-    for row in rows:
-        provider = Provider(row.pop("provider"))
-        by_provider[provider] = (*by_provider.get(provider, ()), Size(**row))
-    return by_provider
+def _size(row: dict[str, Any], euro: float) -> Size:
+    sold = tuple(row["regions"]) if "regions" in row else None
+    return Size(**{**row, "price_per_hour": row["price_per_hour"] * euro, "regions": sold})
+
+
+def _limits(table: dict[str, Any]) -> ProviderLimits:
+    lacks = {Feature(name): why for name, why in table["lacks"].items()}
+    return ProviderLimits(**table["limits"], lacks=MappingProxyType(lacks))
 
 
 @cache
 def load_catalogue() -> Catalogue:
-    """The tables that the package ships."""
-    places, sizes = _package_table("regions.toml"), _package_table("sizes.toml")
-    regions = [_region(row) for row in places["region"]]
+    """The tables that the package ships: one file a provider, and the areas."""
+    tables = {provider: _table(f"providers/{provider}.toml") for provider in Provider}
+    regions = [_region(provider, row) for provider, table in tables.items() for row in table["region"]]
     return Catalogue(
-        areas={name: Area(name=name, **row) for name, row in places["areas"].items()},
+        areas={name: Area(name=name, **row) for name, row in _table("areas.toml")["areas"].items()},
         regions={(region.provider, region.name): region for region in regions},
-        sizes=_sizes(sizes["size"]),
-        providers={Provider(name): ProviderLimits(**row) for name, row in places["providers"].items()},
+        sizes={
+            provider: tuple(_size(row, table["euro"]) for row in table["size"]) for provider, table in tables.items()
+        },
+        providers={provider: _limits(table) for provider, table in tables.items()},
     )

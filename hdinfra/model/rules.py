@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from hdinfra.model.spec import Feature
+
 RULES: Mapping[str, str] = MappingProxyType(
     {
+        "account.clouds-only": "Accounts are of providers' clouds; the local cloud has none.",
         "byol.last-port": "Every Machine of a published BYOL Instance has a port, up to 65,535.",
         "byol.licence-app": "The licence names the Instance's App.",
         "byol.licence-clock": "This computer's clock is not behind the licence's own date of issue.",
@@ -16,6 +19,14 @@ RULES: Mapping[str, str] = MappingProxyType(
         "byol.no-zone": "What is deployed as a Zone is the spec of a Zone, not of a BYOL Instance.",
         "byol.not-in-vendor-stack": "A Zone has no BYOL Instance: those are hosted by the customer.",
         "byol.one-way": "A BYOL Instance stands either in a cloud's data centre or on machines that are installed.",
+        **{
+            f"cloud.no-{feature}": f"What needs {feature} stands where the provider has it, or a waiver says why not."
+            for feature in Feature
+            if feature not in (Feature.BUCKETS, Feature.LOAD_BALANCERS, Feature.PRIVATE_IPV6)
+        },
+        "cloud.no-buckets": "Some Cluster's provider has buckets for our code, or `bundles.url` names another address.",
+        "cloud.no-private-ipv6": "A Cluster whose provider gives, or lacks, private IPv6 networks names none.",
+        "cluster.zone-unknown": "Every availability zone is one of its region's.",
         "cluster.duplicate-data-centre": "Two Clusters of a Zone are never in the same data centre of one provider.",
         "cluster.duplicate-name": (
             "Clusters, edge places and lab machines have names of their own, no name of a Cluster or place starts "
@@ -27,6 +38,8 @@ RULES: Mapping[str, str] = MappingProxyType(
         "edge.duplicate-port": "No two edge places are published at the same address and port of this computer.",
         "edge.place-missing": "An edge has places.",
         "edge.two-operators": "The edge's places belong to at least two operators.",
+        "instance.app-minimum": "A Machine has at least what its App needs.",
+        "instance.arch": "A size that is named runs the programs of the Instance's `arch`.",
         "instance.cluster-unknown": "An Instance names only Clusters of its Zone.",
         "instance.duplicate-name": "Every Instance has a name of its own, and `control` is the management API's.",
         "instance.headroom": (
@@ -36,6 +49,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "instance.name-length": "A Machine's name, `<cluster>-<instance>-<number>`, is a host label of up to 63 bytes.",
         "instance.owner-kept": ("An Instance that runs stays whose it is: shared, or the same one tenant's alone."),
         "instance.one-tenant": "A dedicated Instance has exactly one tenant.",
+        "instance.size-unknown": "A size that is named is one of its provider's.",
         "instance.size": "The provider has a size of machine with that many vCPU and that much memory.",
         "instance.two-clusters": "An Instance runs in at least two Clusters that take Machines.",
         "instance.two-operators": "An Instance's Clusters belong to at least two operators.",
@@ -45,6 +59,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "network.overlap": "No Cluster's network overlaps another one's or the wan.",
         "network.reserved": "Networks are unicast, and neither loopback, link-local nor unspecified.",
         "network.size": "The pool is a /12 and a /48; a Cluster's own network is a /16 to /24 and a /64.",
+        "publish.local-only": "Only the local cloud shows machines on this computer.",
         "site.ceiling": "A site's own settings lie within its ceilings.",
         "site.duplicate-host": "A host name belongs to one site of the Zone.",
         "site.origin-address": (
@@ -62,6 +77,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "spec.yaml": "The spec is one YAML mapping without duplicate keys, aliases and explicit tags.",
         "tenant.duplicate-name": "Every tenant of an Instance has a name of its own.",
         "zone.area": "The Zone's area is known, and every Cluster's data centre lies inside it.",
+        "zone.local-alone": "A Zone is on the local cloud whole or not at all.",
         "zone.region-unknown": "Every region is one of its provider's.",
     }
 )

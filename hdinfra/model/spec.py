@@ -23,6 +23,7 @@ from hdinfra.model.names import (
     RegionName,
     RuleNumber,
     Seconds,
+    SizeName,
     Spec,
     UrlPath,
 )
@@ -32,6 +33,32 @@ class Provider(StrEnum):
     """Who runs the machines."""
 
     LOCAL = "local"
+    AWS = "aws"
+    DIGITALOCEAN = "digitalocean"
+    HETZNER = "hetzner"
+
+
+class Arch(StrEnum):
+    """Which processors' programs a machine runs, by Debian's names."""
+
+    AMD64 = "amd64"
+    ARM64 = "arm64"
+
+
+class Feature(StrEnum):
+    """What a provider may lack; rule `cloud.no-<feature>` refuses what needs it there (model/providers)."""
+
+    AVAILABILITY_ZONES = "availability-zones"
+    BUCKETS = "buckets"
+    DISK_ENCRYPTION = "disk-encryption"
+    EGRESS_FIREWALL = "egress-firewall"
+    FLOW_LOGS = "flow-logs"
+    LOAD_BALANCERS = "load-balancers"
+    PRIVATE_IPV6 = "private-ipv6"
+    SNAPSHOT_RETENTION = "snapshot-retention"
+    SNAPSHOTS = "snapshots"
+    SPREAD = "spread"
+    VOLUMES = "volumes"
 
 
 class App(StrEnum):
@@ -84,12 +111,24 @@ class NetworkSpec(Spec):
     )
 
 
+Waivers = Annotated[dict[Feature, Annotated[str, Field(min_length=10, max_length=400)]], Field(max_length=16)]
+"""Feature to the reason why a Cluster may do without it."""
+
+
 class ClusterSpec(Spec):
     """One provider's one data centre."""
 
     name: Name
     provider: Provider
     region: RegionName
+    account: Name | None = Field(
+        default=None,
+        description="Whose: settings `hdinfra:account-<name>` of the stack; left out, the environment's credentials",
+    )
+    zones: Annotated[tuple[RegionName, ...], Field(min_length=2, max_length=4)] | None = Field(
+        default=None, description="Availability zones; left out, the region's first two"
+    )
+    waivers: Waivers = Field(default={}, description="What the provider lacks and this Cluster does without, with why")
     ipv4: IPv4Prefix | None = Field(default=None, description="Overrides the /21 of the region's slot")
     ipv6: IPv6Prefix | None = Field(default=None, description="Overrides the /64 of the region's slot")
 
@@ -176,6 +215,13 @@ class InstanceSpec(Spec):
     )
     vcpu: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     memory_mib: Annotated[int, Field(strict=True, ge=128, le=262_144)] = 512
+    arch: Arch = Arch.AMD64
+    sizes: dict[Provider, SizeName] = Field(
+        default={}, description="The provider's own name of a size; left out, the cheapest that fits"
+    )
+    volume_gib: Annotated[int, Field(strict=True, ge=10, le=16_000)] | None = Field(
+        default=None, description="A volume for each Machine's logs, which outlives the Machine; left out, none"
+    )
     tenants: tuple[TenantSpec, ...] = ()
 
     @property
@@ -203,6 +249,8 @@ class PlaceSpec(Spec):
     name: Name
     provider: Provider
     region: RegionName
+    account: Name | None = Field(default=None, description="As a Cluster's")
+    waivers: Waivers = Field(default={}, description="As a Cluster's")
     publish: PublishSpec | None = None
 
 
@@ -240,6 +288,13 @@ class BundlesSpec(Spec):
     )
 
 
+class SnapshotsSpec(Spec):
+    """How often every disk of the Clusters is copied, and for how long copies are kept."""
+
+    every: Literal["day", "week"] = "day"
+    keep: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(default=7, description="How many copies")
+
+
 class LabOriginSpec(Spec):
     """A machine that plays a customer's web server; only on the local cloud."""
 
@@ -259,6 +314,10 @@ class ZoneSpec(Spec):
     zone: Name
     area: Name
     network: NetworkSpec = NetworkSpec()
+    require: tuple[Feature, ...] = Field(
+        default=(Feature.DISK_ENCRYPTION,), description="What every Cluster's and place's provider must have"
+    )
+    snapshots: SnapshotsSpec | None = Field(default=None, description="Left out, no disk is copied")
     clusters: tuple[ClusterSpec, ...]
     instances: tuple[InstanceSpec, ...] = ()
     edge: EdgeSpec | None = None

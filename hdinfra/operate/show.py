@@ -26,7 +26,7 @@ HOURS_PER_MONTH = 730  # 365 days of 24 hours in 12 months, as the providers bil
 
 @dataclass(frozen=True, slots=True)
 class UserData:
-    """How much of a provider's limit one role's user data takes, in bytes after gzip."""
+    """How much of a provider's limit one role's user data takes, in bytes as it is sent."""
 
     role: str
     provider: str
@@ -40,9 +40,9 @@ def user_data(plan: ZonePlan) -> tuple[UserData, ...]:
     largest: dict[tuple[str, str], int] = {}
     for machine in _one_of_each(plan.machines):
         key = (machine.role, machine.provider)
-        largest[key] = max(largest.get(key, 0), bytes_of(plan, machine_of(plan.zone, machine)))
+        largest[key] = max(largest.get(key, 0), bytes_of(plan, machine_of(plan.zone, machine), machine.provider))
     return tuple(
-        UserData(role, provider, size, limits[Provider(provider)].user_data_limit_bytes)
+        UserData(role, provider, size, limits[Provider(provider)].user_data_bytes)
         for (role, provider), size in sorted(largest.items())
     )
 

@@ -51,7 +51,7 @@ def test_areas_hold_cities(area: str, latitude: float, longitude: float, inside:
 
 
 def test_user_data_that_boots_here_boots_anywhere() -> None:
-    assert load_catalogue().providers[Provider.LOCAL].user_data_limit_bytes == 16_384
+    assert load_catalogue().providers[Provider.LOCAL].user_data_bytes == 16_384
 
 
 @pytest.mark.parametrize("slots", [(1, 1), (0, 1), (1, 481), (1, 256)])
