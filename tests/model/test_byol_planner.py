@@ -25,10 +25,11 @@ def test_there_are_never_more_machines_than_the_licence_covers(machines: int, li
         return
     plan = byol.plan_of(data, licence)
     assert [machine.name for machine in plan.machines] == [f"web-{n}" for n in range(1, machines + 1)]
-    assert plan.network is not None
+    assert plan.ground is not None
+    network = plan.ground.prefixes
     addresses = [address for machine in plan.machines for address in machine.public or ()]
     assert len(set(addresses)) == 2 * machines
-    assert all(address in plan.network.ipv4 or address in plan.network.ipv6 for address in addresses)
+    assert all(address in network.ipv4 or address in network.ipv6 for address in addresses)
     ports = [machine.publish.port for machine in plan.machines if machine.publish]
     assert ports == list(range(8280, 8280 + machines))
 
@@ -45,7 +46,7 @@ def test_more_machines_move_nobody() -> None:
 
 def test_an_installed_machine_has_no_address_of_ours() -> None:
     plan = byol.plan_of(byol.installed())
-    assert (plan.installs, plan.network) == (True, None)
+    assert (plan.installs, plan.ground) == (True, None)
     assert [(machine.name, machine.public, machine.publish) for machine in plan.machines] == [
         ("web-1", None, None),
         ("web-2", None, None),
