@@ -22,7 +22,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         **{
             f"cloud.no-{feature}": f"What needs {feature} stands where the provider has it, or a waiver says why not."
             for feature in Feature
-            if feature not in (Feature.BUCKETS, Feature.LOAD_BALANCERS, Feature.PRIVATE_IPV6)
+            if feature not in (Feature.BUCKETS, Feature.PRIVATE_IPV6)
         },
         "cloud.no-buckets": "Some Cluster's provider has buckets for our code, or `bundles.url` names another address.",
         "cloud.no-private-ipv6": "A Cluster whose provider gives, or lacks, private IPv6 networks names none.",

@@ -53,7 +53,6 @@ class Feature(StrEnum):
     DISK_ENCRYPTION = "disk-encryption"
     EGRESS_FIREWALL = "egress-firewall"
     FLOW_LOGS = "flow-logs"
-    LOAD_BALANCERS = "load-balancers"
     PRIVATE_IPV6 = "private-ipv6"
     SNAPSHOT_RETENTION = "snapshot-retention"
     SNAPSHOTS = "snapshots"
