@@ -123,7 +123,7 @@ def instances(draw: st.DrawFn, name: str, among: tuple[int, ...], lab: list[str]
         tenancy="dedicated" if tenants == 1 and draw(st.booleans()) else "shared",
         capacity=draw(st.integers(1, 12)),
         clusters=None if chosen is None else tuple(f"c{number:02}" for number in chosen),
-        memory_mib=draw(st.sampled_from([128, 300, 512, 3000])),
+        memory_mib=draw(st.sampled_from([256, 300, 512, 3000])),
         tenants=tuple(TenantSpec(name=f"t{i}", sites=_sites(draw, f"t{i}.{name}", lab)) for i in range(tenants)),
     )
 

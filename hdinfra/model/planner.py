@@ -1,9 +1,10 @@
 """From a spec and what is held to a complete plan, or to all refusals. Pure: the same in gives the same out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from hdinfra.model.checks.byol import check_no_byol
-from hdinfra.model.checks.clouds import check_clouds, check_spread
+from hdinfra.model.checks.clouds import check_callers, check_clouds, check_spread
 from hdinfra.model.checks.clusters import check_clusters
 from hdinfra.model.checks.control import check_control
 from hdinfra.model.checks.edge import check_edge
@@ -27,7 +28,7 @@ from hdinfra.model.plan import Size, ZonePlan
 from hdinfra.model.refusal import Refusal, RefusedError
 from hdinfra.model.regions import Catalogue, load_catalogue
 from hdinfra.model.sizing import Need, largest, smallest
-from hdinfra.model.spec import Arch, ClusterSpec, InstanceSpec, Provider, ZoneSpec
+from hdinfra.model.spec import Arch, ClusterSpec, Feature, InstanceSpec, Provider, ZoneSpec
 
 NOTHING_HELD = Held()
 """What a Zone's first plan starts from."""
@@ -37,7 +38,14 @@ LONGEST_NAME = 63
 
 # While one of these stands, where Machines could go is not known, and judging it would only add noise.
 _PLACELESS = frozenset(
-    {"zone.region-unknown", "lab.local-only", "cluster.duplicate-data-centre", "cluster.duplicate-name"}
+    {
+        "zone.region-unknown",
+        "lab.local-only",
+        "cluster.duplicate-data-centre",
+        "cluster.duplicate-name",
+        "instance.size-unknown",
+        "instance.arch",
+    }
 )
 
 
@@ -61,6 +69,8 @@ def plan_zone(spec: ZoneSpec, held: Held = NOTHING_HELD, catalogue: Catalogue | 
     numbers = number_seats(spec, seats, held.slots, tables)
     if not isinstance(numbers, dict):
         raise RefusedError(numbers)
+    if crowded := tuple(check_callers(spec, seats, tables)):
+        raise RefusedError(crowded)
     owners = {instance.name: instance.owner for instance in spec.instances}
     return declaration(spec, seats, numbers, _now_held(held, placements, numbers, owners), tables)
 
@@ -147,18 +157,27 @@ def _placement(
     before = held.instances.get(instance.name)
     need = Need(instance.vcpu, instance.memory_mib)
     held_sizes = before.size.split(",") if before else ()
-    wanted = [known[name] for name in instance.clusters or known]
-    sizes = {cluster.name: _size(instance, cluster, need, held_sizes, catalogue) for cluster in wanted}
-    without = {known[name].provider: known[name].region for name, size in sorted(sizes.items()) if size is None}
+    wanted = instance.clusters or known
+    sizes = {name: _size(instance, cluster, need, held_sizes, catalogue) for name, cluster in known.items()}
+    without = {known[name].provider: known[name].region for name in sorted(wanted) if sizes[name] is None}
     refusals = tuple(
         _size_refusal(f"`{instance.name}`", path, need, provider, catalogue.sizes_in(provider, region, instance.arch))
         for provider, region in sorted(without.items())
         if instance.clusters or not any(sizes.values())
     )
-    found = refusals or place(instance, path, _candidates(known, sizes, held, catalogue), before)
+    candidates = _candidates(known, sizes, held, catalogue)
+    if instance.clusters is None:  # what the user names is taken, and refused with its own reason
+        candidates = {name: _alone(each, known[name], catalogue) for name, each in candidates.items()}
+    found = refusals or place(instance, path, candidates, before)
     if not isinstance(found, Placement):
         return found
     return tuple(check_spread(instance, path, found, known, catalogue)) or found
+
+
+def _alone(candidate: Candidate, cluster: ClusterSpec, catalogue: Catalogue) -> Candidate:
+    """Where Machines of one Instance could share a server, the planner puts one."""
+    lacks = catalogue.lacks(cluster.provider, Feature.SPREAD) and Feature.SPREAD not in cluster.waivers
+    return replace(candidate, limit=1) if lacks else candidate
 
 
 def _size(

@@ -61,7 +61,7 @@ class ProviderLimits:
     user_data_bytes: int
     machines_per_cluster: int
     user_data_encoding: Encoding = "gzip"
-    firewall_sources: int = 1_000
+    firewall_sources: int = 1_000_000
     snapshots_kept: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     lacks: Mapping[Feature, str] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -33,6 +33,7 @@ RULES: Mapping[str, str] = MappingProxyType(
             "with another one and a hyphen, and `bundles`, `control`, `lab` and `wan` are taken: resources are "
             "excluded by that prefix."
         ),
+        "control.callers": "A firewall of every API machine's cloud can name all that may come.",
         "control.cluster-unknown": "The management API names only Clusters of its Zone.",
         "control.duplicate-port": "An API machine is published at no port that another machine holds.",
         "edge.duplicate-port": "No two edge places are published at the same address and port of this computer.",

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from hdinfra.machine.limits import bytes_of
 from hdinfra.machine.roles import machine_of
+from hdinfra.model.costs import monthly_prices
 from hdinfra.model.plan import InstancePlan, MachinePlan, ZonePlan
 from hdinfra.model.regions import load_catalogue
-from hdinfra.model.spec import Provider
+from hdinfra.model.spec import Feature, Provider
 from hdinfra.operate.decide import Decision
 from hdinfra.operate.report import Report
 from hdinfra.operate.tables import seconds, table
@@ -21,7 +22,6 @@ if TYPE_CHECKING:  # a plan is shown without the extra that looking at machines 
     from hdinfra.operate.status import Declared
 
 Json = dict[str, Any]
-HOURS_PER_MONTH = 730  # 365 days of 24 hours in 12 months, as the providers bill
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,6 @@ def user_data(plan: ZonePlan) -> tuple[UserData, ...]:
         UserData(role, provider, size, limits[Provider(provider)].user_data_bytes)
         for (role, provider), size in sorted(largest.items())
     )
-
-
-def monthly_price(plan: ZonePlan) -> float:
-    """What all machines cost in a month, in euro as in the sizes table."""
-    return round(sum(machine.size.price_per_hour for machine in plan.machines) * HOURS_PER_MONTH, 2)
 
 
 def plan_json(decision: Decision) -> Json:
@@ -84,7 +79,8 @@ def plan_json(decision: Decision) -> Json:
             {"role": one.role, "provider": one.provider, "bytes": one.bytes, "limit": one.limit}
             for one in user_data(plan)
         ],
-        "monthly_price": monthly_price(plan),
+        "monthly_price": round(sum(monthly_prices(plan).values()), 2),
+        "monthly_prices": monthly_prices(plan),
         "notes": list(decision.notes),
     }
 
@@ -103,7 +99,9 @@ def show_plan(decision: Decision, console: Console) -> None:
     machines = [_machine_json(machine) for machine in plan.machines]
     console.print(table(("machine", "role", "size", "private", "public", "published"), map(_machine_row, machines)))
     console.print(table(("role", "provider", "user data", "limit"), _user_data_rows(plan)))
-    console.print(f"about {monthly_price(plan):.2f} euro a month")
+    prices = monthly_prices(plan)
+    console.print(table(("machines of", "euro a month"), ((place, f"{price:.2f}") for place, price in prices.items())))
+    console.print(f"about {sum(prices.values()):.2f} euro a month")
     for note in decision.notes:
         console.print(escape(note))
 
@@ -205,10 +203,18 @@ def _machine_json(machine: MachinePlan) -> Json:
         "role": machine.role,
         "operator": machine.operator,
         "size": machine.size.name,
-        "private": [str(machine.private.ipv4), str(machine.private.ipv6)] if machine.private else [],
+        "zone": machine.zone,
+        "private": _private(machine),
         "public": [str(machine.public.ipv4), str(machine.public.ipv6)] if machine.public else [],
         "published": f"http://{machine.publish.address}:{machine.publish.port}" if machine.publish else None,
     }
+
+
+def _private(machine: MachinePlan) -> list[str]:
+    if machine.private is None:
+        return []
+    lacks_ipv6 = load_catalogue().lacks(machine.provider, Feature.PRIVATE_IPV6)
+    return [str(machine.private.ipv4), *([] if lacks_ipv6 else [str(machine.private.ipv6)])]
 
 
 def _machine_row(machine: Json) -> tuple[str, ...]:

@@ -9,11 +9,13 @@ import pytest
 from hdinfra.model.held import Held, HeldInstance
 from hdinfra.model.planner import plan_zone
 from hdinfra.model.refusal import Refusal, RefusedError
+from hdinfra.model.regions import Catalogue
 from hdinfra.model.rules import RULES, rules_markdown
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.model.spec_file import load_spec, parse_spec
 from hdinfra.model.typed import validated
 from tests.model import byol_specs as byol
+from tests.model import cloud_specs as clouds
 from tests.model.legal import Change, Data, legal, setting
 from tests.strategies import WIDE, wide_catalogue
 
@@ -34,6 +36,11 @@ def case(rule: str, path: str, *changes: Change, held: Held | None = None) -> Re
     """A legal spec with these changes, planned."""
     catalogue = wide_catalogue(machines_per_cluster=150)
     return RefusalCase(rule, path, lambda: plan_zone(validated(ZoneSpec, legal(*changes)), held or Held(), catalogue))
+
+
+def cloud(rule: str, path: str, *changes: Change, catalogue: Catalogue | None = None) -> RefusalCase:
+    """The legal spec of three clouds with these changes, over the shipped tables."""
+    return RefusalCase(rule, path, lambda: plan_zone(validated(ZoneSpec, clouds.europe(*changes)), Held(), catalogue))
 
 
 def own(rule: str, path: str, data: Data, licence: str | None = None, now: float = byol.NOW) -> RefusalCase:
@@ -69,6 +76,8 @@ INITECH = {"name": "initech"}
 SHARED_BEFORE = HeldInstance(clusters=("one", "two"), machines_per_cluster=1, size="local-1g")
 INITECHS_BEFORE = SHARED_BEFORE.model_copy(update={"tenant": "initech"})
 CASES = [
+    *(cloud(rule, path, *changes) for rule, path, changes in clouds.BROKEN),
+    cloud("cloud.no-buckets", "bundles.url", catalogue=clouds.no_buckets()),
     case("zone.area", "area", setting("area", "atlantis")),
     case("zone.area", "clusters[1].region", setting("clusters.1.region", "far")),
     case("zone.region-unknown", "clusters[0].region", setting("clusters.0.region", "r99")),

@@ -28,7 +28,7 @@ def test_yaml_and_python_give_the_same_spec(tmp_path: Path) -> None:
 def test_every_error_at_once() -> None:
     data = legal(
         setting("zone", "India"),
-        setting("clusters.1.provider", "aws"),
+        setting("clusters.1.provider", "mars"),
         setting("clusters.2.colour", "red"),
         setting("instances.0.capacity", 0),
         setting("instances.0.tenants.0.sites.0.mode", "BLOCK"),
@@ -79,7 +79,7 @@ def test_says_value_and_way_out(wrong: str, path: str, message: str, fix: str) -
 def test_a_missing_choice_names_the_choices() -> None:
     with pytest.raises(RefusedError) as error:
         parse_spec("zone: a\narea: lab\nclusters: [{name: a, region: lab-north}]")
-    assert [r.fix for r in error.value.refusals] == ["add `provider: ...`, one of local"]
+    assert [r.fix for r in error.value.refusals] == ["add `provider: ...`, one of local, aws, digitalocean, hetzner"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from hdinfra.model.numbering import Seat
 from hdinfra.model.placement import Placement
 from hdinfra.model.refusal import Refusal
 from hdinfra.model.regions import Catalogue
@@ -44,6 +45,23 @@ def check_spread(
         if why and Feature.SPREAD not in cluster.waivers:
             need = f"`{instance.name}` puts {placement.machines_per_cluster} Machines into `{cluster.name}`"
             yield _lacking(_Spot(path, cluster), Feature.SPREAD, f"{need}, which could share one server", why)
+
+
+def check_callers(spec: ZoneSpec, seats: Sequence[Seat], catalogue: Catalogue) -> Iterator[Refusal]:
+    """`control.callers`: the firewall of each API machine's cloud can name all that may come, in either family."""
+    versions = [network.version for network in spec.control.admin_networks]
+    admins = max(versions.count(4), versions.count(6))
+    clusters = {cluster.name: index for index, cluster in enumerate(spec.clusters)}
+    for seat in seats:
+        limit = catalogue.providers[seat.region.provider].firewall_sources
+        if seat.role == "control" and len(seats) + admins > limit:
+            yield Refusal(
+                f"clusters[{clusters[seat.place]}]",
+                "control.callers",
+                f"{len(seats):,} machines and {admins} admin networks may ask the management API in `{seat.place}`; a "
+                f"firewall of `{seat.region.provider}` names {limit} addresses of one family.",
+                "write `control: {clusters: […]}` with Clusters of other providers, or split the Zone in two",
+            )
 
 
 def _spots(spec: ZoneSpec) -> list[_Spot]:
@@ -87,15 +105,21 @@ def _snapshots(spec: ZoneSpec, spots: Sequence[_Spot], catalogue: Catalogue) -> 
 def _volumes(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
     for index, instance in enumerate(spec.instances):
         named = instance.clusters if instance.clusters is not None else [cluster.name for cluster in spec.clusters]
-        for number, cluster in enumerate(spec.clusters):
-            why = catalogue.lacks(cluster.provider, Feature.VOLUMES)
-            if instance.volume_gib and why and cluster.name in named and Feature.VOLUMES not in cluster.waivers:
-                need = f"`{instance.name}` (instances[{index}]) asks for a volume of {instance.volume_gib} GiB"
-                yield _lacking(_Spot(f"clusters[{number}]", cluster), Feature.VOLUMES, need, why)
+        lacking = [
+            (cluster, why)
+            for cluster in spec.clusters
+            if (why := catalogue.lacks(cluster.provider, Feature.VOLUMES))
+            and cluster.name in named
+            and Feature.VOLUMES not in cluster.waivers
+        ]
+        if instance.volume_gib and lacking:
+            cluster, why = lacking[0]
+            need = f"`{instance.name}` asks for volumes of {instance.volume_gib} GiB"
+            yield _lacking(_Spot(f"instances[{index}].volume_gib", cluster), Feature.VOLUMES, need, why)
 
 
 def _buckets(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
-    providers = {cluster.provider for cluster in spec.clusters}
+    providers = {cluster.provider for cluster in spec.clusters if spec.instances or spec.edge}
     reasons = {provider: catalogue.lacks(provider, Feature.BUCKETS) for provider in sorted(providers)}
     if providers and spec.bundles.url is None and all(reasons.values()):
         why = "; ".join(f"`{provider}`: {reason}" for provider, reason in reasons.items())
@@ -120,7 +144,7 @@ def _zones(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
                 nearest = get_close_matches(zone, region.zones, n=1, cutoff=0.0)
                 message = f"`{zone}` is no zone of `{region.name}` that we know; it has {', '.join(region.zones)}."
                 yield Refusal(f"{spot.path}.zones[{number}]", "cluster.zone-unknown", message, f"write `{nearest[0]}`")
-        if cluster.ipv4 and cluster.ipv4.prefixlen > _SMALLEST_WITH_ZONES:
+        if cluster.ipv4 and region.zones and cluster.ipv4.prefixlen > _SMALLEST_WITH_ZONES:
             message = f"`{cluster.ipv4}` is too small to be parted over availability zones; that takes a /21."
             yield Refusal(f"{spot.path}.ipv4", "network.size", message, "write a /16 to a /21, or drop `ipv4`")
 
