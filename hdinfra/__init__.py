@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hdinfra.components.byol import ByolInstance, ByolInstanceArgs, status_of_byol
     from hdinfra.components.cluster import Cluster, ClusterArgs
     from hdinfra.components.control import ControlPlane, ControlPlaneArgs
-    from hdinfra.components.declare import Declared, control_of, declare, status_of
+    from hdinfra.components.declare import Declared, control_of, declare, held_of, status_of
     from hdinfra.components.edge import ProxyEdge, ProxyEdgeArgs
     from hdinfra.components.instance import (
         DedicatedInstance,
@@ -48,6 +48,7 @@ _HOMES = {
     "ZoneArgs": "hdinfra.components.zone",
     "control_of": "hdinfra.components.declare",
     "declare": "hdinfra.components.declare",
+    "held_of": "hdinfra.components.declare",
     "load_byol": "hdinfra.model.spec_file",
     "load_spec": "hdinfra.model.spec_file",
     "planned": "hdinfra.planning",
@@ -78,6 +79,7 @@ __all__ = [
     "__version__",
     "control_of",
     "declare",
+    "held_of",
     "load_byol",
     "load_spec",
     "planned",

@@ -25,8 +25,8 @@ def run(spec_file: Path, lock_file: Path) -> None:
         planned(spec_file, lock_file, {})
     plan = planned(spec_file, lock_file, deployed_outputs())
     keep(plan.held, lock_file)
-    pulumi.export("held", plan.held.model_dump(mode="json"))
     declared = hd.declare(plan)
+    pulumi.export("held", hd.held_of(declared))
     pulumi.export("control", hd.control_of(declared))
     pulumi.export("status", hd.status_of(declared))
 

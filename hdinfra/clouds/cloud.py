@@ -1,5 +1,6 @@
 """What components ask of a cloud, and the handles they get. One module a cloud implements it with its one SDK."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -20,6 +21,22 @@ SDKS: Mapping[Provider, str] = {
     Provider.HETZNER: "pulumi_hcloud",
 }
 """The package that the extra of the same name brings and that the adapter, or its plugin, cannot do without."""
+
+
+CREDENTIALS: Mapping[Provider, tuple[str, ...]] = {
+    Provider.LOCAL: (),
+    Provider.AWS: (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_PROFILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_EC2_METADATA_DISABLED",  # set to false, it says that an instance's own role is to be used
+    ),
+    Provider.DIGITALOCEAN: ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN"),
+    Provider.HETZNER: ("HCLOUD_TOKEN",),
+}
+"""Variables of the environment, one of which leads to a provider's credentials where no account is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +272,17 @@ def cloud_of(provider: Provider) -> Cloud:
             return HetznerCloud()
         case _:
             assert_never(provider)
+
+
+def check_credentials(provider: Provider, account: str | None) -> None:
+    """RunError where nothing leads to credentials: said before any resource, not by the provider in the middle."""
+    names = CREDENTIALS[provider]
+    if account or not names or any(name in os.environ for name in names):
+        return
+    raise pulumi.RunError(
+        f"provider `{provider}` finds no credentials; fix: export {names[0]}=…, or name an `account` in the spec and "
+        f"set it with `pulumi config set --secret`"
+    )
 
 
 def account_settings(name: str | None) -> pulumi.Output[Mapping[str, str]] | None:

@@ -17,6 +17,8 @@ from hdinfra.components.instance import (
     SharedInstanceArgs,
 )
 from hdinfra.components.zone import Zone, ZoneArgs
+from hdinfra.model.declaration import image_key
+from hdinfra.model.held import with_images
 from hdinfra.model.plan import ClusterPlan, InstancePlan, ZonePlan
 
 
@@ -90,6 +92,21 @@ def control_of(declared: Declared) -> dict[str, Any]:
     """The stack output `control`: where the API machines are. Keys and tokens stay with the resource that made them."""
     control = declared.zone.control
     return {"zone": declared.zone.plan.zone, "endpoints": control.endpoints if control else []}
+
+
+def held_of(declared: Declared) -> pulumi.Output[dict[str, Any]]:
+    """The stack output `held`: the plan's decisions, and the system images that this run found where none was held."""
+    control, edge = declared.zone.control, declared.edge
+    machines = [
+        *(machine for instance in declared.instances for machine in instance.machines.values()),
+        *(edge.machines.values() if edge else ()),
+        *(control.machines.values() if control else ()),
+    ]
+    found = {
+        image_key(one.plan.provider, one.plan.region, one.plan.size.arch): one.image for one in machines if one.image
+    }
+    held = declared.zone.plan.held
+    return pulumi.Output.all(**found).apply(lambda images: with_images(held, images).model_dump(mode="json"))
 
 
 def _cluster(plan: ClusterPlan, machines: list[tuple[str, MachineHandle]]) -> dict[str, Any]:

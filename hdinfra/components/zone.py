@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from hdinfra.clouds.cloud import AddressHandle, MachineHandle, NetworkHandle, Scope, cloud_of
+from hdinfra.clouds.cloud import AddressHandle, MachineHandle, NetworkHandle, Scope, check_credentials, cloud_of
 from hdinfra.components.bundles import Bundles, BundlesArgs
 from hdinfra.components.cluster import Cluster, ClusterArgs
 from hdinfra.components.control import ControlPlane, ControlPlaneArgs
@@ -47,6 +47,8 @@ class Zone(pulumi.ComponentResource):
     _enrolment: Enrolment | None
 
     def __init__(self, name: str, args: ZoneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        for provider, account in accounts_of(args.plan):
+            check_credentials(provider, account)
         super().__init__("hdinfra:index:Zone", name, None, opts)
         self.plan = args.plan
         self.scope = scope_of(args.plan.zone, args.namespace)
@@ -140,3 +142,9 @@ class Zone(pulumi.ComponentResource):
         control, enrolment = self.management
         args = LabOriginsArgs(self.plan.lab, self.scope, self.plan.instances, control, enrolment, wan)
         return LabOrigins("lab", args, pulumi.ResourceOptions(parent=self))
+
+
+def accounts_of(plan: ZonePlan) -> list[tuple[Provider, str | None]]:
+    """Whose resources the plan needs."""
+    grounds = (*plan.clusters, *(plan.edge.places if plan.edge else ()))
+    return sorted({(ground.provider, ground.account) for ground in grounds}, key=str)

@@ -1,5 +1,6 @@
 """Decisions that must not drift between runs: what is held stays, prices and hashing count only where nothing is."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
@@ -40,3 +41,11 @@ class Held(Spec):
     @model_serializer(mode="wrap")
     def _as_text(self, usually: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in usually(self).items() if name != "images" or value}
+
+
+def with_images(held: Held, found: Mapping[str, str]) -> Held:
+    """What is held once a run has found system images for places that had none; those that are held stay."""
+    images = {**found, **held.images}
+    if images == held.images:
+        return held
+    return held.model_copy(update={"images": dict(sorted(images.items())), "serial": held.serial + 1})

@@ -49,17 +49,23 @@ def rechoose(workspace: Workspace) -> Decision:
         hdinfra.planned(hdinfra.load_spec(workspace.spec_file), held=held),
         (f"chosen anew; `hdinfra up --stack {workspace.stack}` carries it out",),
     )
-    keep(workspace, decision)
+    keep(workspace, decision.plan.held)
     return decision
 
 
-def keep(workspace: Workspace, decision: Decision) -> bool:
+def keep(workspace: Workspace, held: Held) -> bool:
     """Write the lock file; True when its content changed."""
-    text = dump_held(decision.plan.held)
+    text = dump_held(held)
     if workspace.lock_file.exists() and workspace.lock_file.read_text() == text:
         return False
     write_atomically(workspace.lock_file, text)
     return True
+
+
+def keep_deployed(workspace: Workspace, deployed: Deployed | None) -> bool:
+    """After a run: what it found out, such as system images, is held from now on; True when the lock file changed."""
+    held = _deployed_held(deployed)
+    return held is not None and keep(workspace, held)
 
 
 def _deployed_held(deployed: Deployed | None) -> Held | None:

@@ -13,7 +13,7 @@ import yaml
 
 from hdinfra.model.plan import ZonePlan
 from hdinfra.operate.containers import open_containers
-from hdinfra.operate.decide import Decision, decide, decide_again, keep
+from hdinfra.operate.decide import Decision, decide, decide_again, keep, keep_deployed
 from hdinfra.operate.engine import Deployed, Engine, clear_dead_lock, judged
 from hdinfra.operate.errors import NotServingError
 from hdinfra.operate.leftovers import remove_unknown
@@ -50,6 +50,8 @@ def up(workspace: Workspace, progress: Progress) -> Up:
     # Where all stayed the same, so did the state: reading it again would cost as much as planning.
     after = before if before is not None and run.changes.keys() <= {"same"} else engine.deployed()
     known = declared_of(after, workspace.stack)
+    if keep_deployed(workspace, after):
+        progress.say(f"{workspace.lock_file.relative_to(workspace.root)} now holds the system images that were found")
     _sweep(workspace, after, progress.say)
     wait_until_serving(known, progress.say)
     return Up(decision.plan, known, run.changes)
@@ -96,7 +98,7 @@ def _is_well(url: str) -> bool:
 def _announce(decision: Decision, workspace: Workspace, say: Callable[[str], None]) -> None:
     for note in decision.notes:
         say(note)
-    if keep(workspace, decision):
+    if keep(workspace, decision.plan.held):
         say(f"wrote {workspace.lock_file.relative_to(workspace.root)}")
 
 

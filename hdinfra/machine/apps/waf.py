@@ -26,8 +26,10 @@ def waf_machine(zone: str, plan: MachinePlan) -> Machine:
             File("/etc/hdinfra/modsecurity.conf", asset("waf-modsecurity.conf")),
             File("/etc/hdinfra/haproxy.cfg", asset("haproxy.cfg")),
             File("/usr/lib/hdinfra/tenants", asset("tenants"), 0o755),
+            File("/usr/lib/hdinfra/volume", asset("volume"), 0o755),
         ),
         units=(
+            Unit("hdinfra-volume.service", content=asset("hdinfra-volume.service")),
             *base.UNITS,
             Unit("haproxy.service", drop_in=asset("haproxy.service.conf")),
             Unit("nginx.service", drop_in=asset("nginx.service.conf"), enabled=False),
