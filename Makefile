@@ -55,8 +55,9 @@ down: setup ## remove that zone; only cached images stay
 bench: setup ## measured figures beside this computer's own baseline
 	$(BIN)/python -m bench
 
-docs: $(SYNCED) ## write the generated documents: docs/rules.md and the JSON schemas
+docs: $(SYNCED) ## write the generated documents: docs/rules.md, the JSON schemas, docs/upgrades.md
 	$(BIN)/python -m toolchain.documents
+	$(BIN)/python -m toolchain.replacements
 
 clean: python ## remove the environment and caches of this checkout; the zone's state only when the zone is down
 	$(PYTHON) -m toolchain.clean

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-STANDIN = Path(__file__).with_name("standin.py")
+ROOT = Path(__file__).parents[2]
 # A run of this size takes 3 s on a quiet machine; ten times that on a busy one.
 RUN_SECONDS = 90
 
@@ -54,7 +54,8 @@ class EngineWorkspace:
         folder = self.folder / "plugins" / package
         folder.mkdir(parents=True, exist_ok=True)
         executable = folder / f"pulumi-resource-{package}"
-        executable.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STANDIN}" {package} "$@"\n')
+        command = f'"{sys.executable}" -m tests.engine.standin {package} "$@"'
+        executable.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec {command}\n')
         executable.chmod(0o755)
         return folder
 

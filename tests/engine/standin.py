@@ -1,12 +1,17 @@
 """A provider of any package: what it is given it keeps, what it keeps it returns.
 
-Run as `standin.py PACKAGE ENGINE`. Told by the environment: STANDIN_LOG is a file that gets one JSON line a call;
-STANDIN_DOWN names packages, separated by commas, whose Configure fails; STANDIN_OUTPUTS is JSON, type to outputs.
-A resource with the input `hang` is never created.
+Run as `python -m tests.engine.standin PACKAGE ENGINE`. Told by the environment:
+STANDIN_LOG is a file that gets one JSON line a call.
+STANDIN_DOWN names packages, separated by commas, of which everything fails that needs the world.
+STANDIN_OUTPUTS is JSON, `TYPE` or `TYPE NAME-PATTERN` to outputs, in which `{name}` is the resource's name.
+STANDIN_INVOKES is JSON, a function's token to what it returns.
+A resource with the input `hang` is never created. What is updated and what is replaced says replacements.json.
 """
 
+import fnmatch
 import json
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -14,8 +19,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
-from google.protobuf import empty_pb2, json_format, struct_pb2
+from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.rpc import UNKNOWN
+
+from hdinfra.testing.wire import message_of, plain
+from tests.engine.replacements import change, table
+
+NUMBERED = {"digitalocean", "hcloud"}
+"""Packages whose SDK or API takes some ids as numbers."""
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
@@ -42,8 +54,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Configure(self, _request: object, context: grpc.ServicerContext) -> provider_pb2.ConfigureResponse:
         self.log("Configure", "")
-        if self.package in os.environ.get("STANDIN_DOWN", "").split(","):
-            context.abort(grpc.StatusCode.UNAVAILABLE, f"{self.package} is down")
+        self.reach(context)
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True, supportsPreview=True, acceptResources=True, acceptOutputs=True
         )
@@ -54,32 +65,61 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: provider_pb2.DiffRequest, _context: object) -> provider_pb2.DiffResponse:
         return difference(request)
 
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
+        self.reach(context)
+        answers = json.loads(os.environ.get("STANDIN_INVOKES", "{}"))
+        if request.tok not in answers:
+            failure = provider_pb2.CheckFailure(reason=f"STANDIN_INVOKES has no answer for `{request.tok}`")
+            return provider_pb2.InvokeResponse(failures=[failure])
+        response = provider_pb2.InvokeResponse()
+        # The field is named as a keyword of Python is.
+        getattr(response, "return").CopyFrom(message_of(answers[request.tok]))
+        return response
+
     def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
-        properties = with_outputs(request.urn, request.properties)
+        properties = with_outputs(request.urn, request.properties, known=not request.preview)
         if request.preview:
             return provider_pb2.CreateResponse(properties=properties)
         self.log("Create", request.urn)
+        self.reach(context)
         if "hang" in properties.fields:
             self.cancelled.wait()
             context.abort(grpc.StatusCode.CANCELLED, "cancelled")
-        return provider_pb2.CreateResponse(id=request.urn.rpartition("::")[2], properties=properties)
+        return provider_pb2.CreateResponse(id=self.new_id(request.urn), properties=properties)
 
-    def Update(self, request: provider_pb2.UpdateRequest, _context: object) -> provider_pb2.UpdateResponse:
+    def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         if not request.preview:
             self.log("Update", request.urn)
+            self.reach(context)
         return provider_pb2.UpdateResponse(properties=with_outputs(request.urn, request.news))
 
-    def Delete(self, request: provider_pb2.DeleteRequest, _context: object) -> empty_pb2.Empty:
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         self.log("Delete", request.urn)
+        self.reach(context)
         return empty_pb2.Empty()
 
-    def Read(self, request: provider_pb2.ReadRequest, _context: object) -> provider_pb2.ReadResponse:
+    def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
+        self.reach(context)
         return provider_pb2.ReadResponse(id=request.id, inputs=request.inputs, properties=request.properties)
 
     def Cancel(self, _request: object, _context: object) -> empty_pb2.Empty:
         self.log("Cancel", "")
         self.cancelled.set()
         return empty_pb2.Empty()
+
+    def reach(self, context: grpc.ServicerContext) -> None:
+        """End the call when there is no world to reach."""
+        if self.package in os.environ.get("STANDIN_DOWN", "").split(","):
+            context.abort(grpc.StatusCode.UNAVAILABLE, f"{self.package} is down")
+
+    def new_id(self, urn: str) -> str:
+        """The name of what is ours; of a cloud's, another one each time."""
+        if self.package in NUMBERED:
+            return str(secrets.randbelow(10**9))
+        name = urn.rpartition("::")[2]
+        return (
+            name if self.package.startswith("hd") or kind_of(urn) not in table() else f"{name}-{secrets.token_hex(4)}"
+        )
 
     def log(self, call: str, urn: str) -> None:
         """One line a call; lines of this length are appended whole."""
@@ -88,21 +128,38 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
                 file.write(json.dumps({"package": self.package, "call": call, "urn": urn}) + "\n")
 
 
-def with_outputs(urn: str, properties: struct_pb2.Struct) -> struct_pb2.Struct:
-    """The inputs and what STANDIN_OUTPUTS says for this type."""
-    kind = urn.split("::")[2].rpartition("$")[2]
+def kind_of(urn: str) -> str:
+    """The type token."""
+    return urn.split("::")[2].rpartition("$")[2]
+
+
+def with_outputs(urn: str, properties: struct_pb2.Struct, *, known: bool = True) -> struct_pb2.Struct:
+    """The inputs and what STANDIN_OUTPUTS says for this type and name. No cloud tells its own values beforehand."""
+    kind, name = kind_of(urn), urn.rpartition("::")[2]
+    added: dict[str, object] = {}
+    for asked, outputs in json.loads(os.environ.get("STANDIN_OUTPUTS", "{}")).items():
+        type_, _, pattern = asked.partition(" ")
+        if type_ == kind and fnmatch.fnmatchcase(name, pattern or "*"):
+            added.update(json.loads(json.dumps(outputs).replace("{name}", name)))
+    if not known and kind in table() and not kind.startswith("hd"):
+        added = dict.fromkeys(added, UNKNOWN)
     merged = struct_pb2.Struct()
     merged.CopyFrom(properties)
-    merged.update(json.loads(os.environ.get("STANDIN_OUTPUTS", "{}")).get(kind, {}))
+    merged.update(added)
     return merged
 
 
 def difference(request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
-    """Every input that differs is updated in place, but user data, which real machines read once."""
-    old, new = (json_format.MessageToDict(part) for part in (request.old_inputs, request.news))
-    changed = sorted(key for key in (old.keys() | new.keys()) - {"userData"} if old.get(key) != new.get(key))
+    """By the table; everything else is updated in place."""
+    old, new = (plain(part)[0] for part in (request.old_inputs, request.news))
+    found = change(kind_of(request.urn), old, new)
     kinds = provider_pb2.DiffResponse
-    return kinds(changes=kinds.DIFF_SOME if changed else kinds.DIFF_NONE, diffs=changed)
+    return kinds(
+        changes=kinds.DIFF_SOME if found.inputs else kinds.DIFF_NONE,
+        diffs=found.inputs,
+        replaces=found.replaces,
+        deleteBeforeReplace=found.delete_first,
+    )
 
 
 def main() -> None:
