@@ -108,10 +108,13 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class GroupHandle:
-    """What the Machines of one Instance in one Cluster have in common: firewalls, and what keeps them apart."""
+    """What the Machines of one Instance in one Cluster have in common: firewalls, and what keeps them apart.
+
+    `spread`: in order, each for as many Machines as the cloud takes in one.
+    """
 
     firewalls: tuple[pulumi.Output[str], ...]
-    spread: pulumi.Output[str] | None = None
+    spread: tuple[pulumi.Output[str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +224,16 @@ class Cloud(Protocol):
         """The public address kept for a Machine: declared before it, so that others may point there first."""
         ...
 
-    def group(
-        self, name: str, firewall: Firewall, openings: Sequence[Opening], ground: Ground, opts: pulumi.ResourceOptions
+    def group(  # noqa: PLR0913, PLR0917  who they are, who may come in, and how many stand apart
+        self,
+        name: str,
+        firewall: Firewall,
+        openings: Sequence[Opening],
+        machines: int,
+        ground: Ground,
+        opts: pulumi.ResourceOptions,
     ) -> GroupHandle | None:
-        """Firewall and spread of one Instance's Machines in one Cluster; None where Machines' own firewall is all."""
+        """Firewall and spread of one Instance's `machines` in one Cluster; None where Machines' own firewall is all."""
         ...
 
     def volume(self, plan: MachinePlan, ground: Ground, opts: pulumi.ResourceOptions) -> VolumeHandle | None:

@@ -55,8 +55,14 @@ class LocalCloud:
         """The plan's own: here we are the provider, nothing has to be reserved."""
         return _address(_public(plan))
 
-    def group(
-        self, name: str, firewall: Firewall, openings: Sequence[Opening], ground: Ground, opts: pulumi.ResourceOptions
+    def group(  # noqa: PLR0913, PLR0917  the protocol's
+        self,
+        name: str,
+        firewall: Firewall,
+        openings: Sequence[Opening],
+        machines: int,
+        ground: Ground,
+        opts: pulumi.ResourceOptions,
     ) -> None:
         """A computer's containers have their own firewalls only."""
 

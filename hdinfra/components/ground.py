@@ -68,17 +68,16 @@ class Yard:
 
     def stand(self, label: str, machines: Sequence[MachinePlan], parent: pulumi.Resource) -> Stand:
         """Prepare for these Machines, all of one role. `label`: what they are called in names."""
-        of_place = {machine.place: machine for machine in machines}
-        groups = {
-            place: self._group(f"{place}-{label}", machine, parent) for place, machine in sorted(of_place.items())
-        }
+        places = sorted({machine.place for machine in machines})
+        crowds = {place: [machine for machine in machines if machine.place == place] for place in places}
+        groups = {place: self._group(f"{place}-{label}", crowd, parent) for place, crowd in crowds.items()}
         return Stand(self.addresses, groups)
 
-    def _group(self, name: str, machine: MachinePlan, parent: pulumi.Resource) -> GroupHandle | None:
-        ground = self.grounds[machine.place]
-        firewall = machine_of(ground.scope.zone, machine).firewall
+    def _group(self, name: str, crowd: Sequence[MachinePlan], parent: pulumi.Resource) -> GroupHandle | None:
+        ground = self.grounds[crowd[0].place]
+        firewall = machine_of(ground.scope.zone, crowd[0]).firewall
         openings = openings_of(firewall, self.sources)
-        return ground.cloud.group(name, firewall, openings, ground, ground.options(parent))
+        return ground.cloud.group(name, firewall, openings, len(crowd), ground, ground.options(parent))
 
 
 def openings_of(firewall: Firewall, sources: Sources) -> list[Opening]:
