@@ -11,6 +11,7 @@ from pulumi.runtime.stack import run_in_stack
 
 from hdinfra.protocol.seal import public_of
 from hdinfra.testing.graph import Graph
+from hdinfra.testing.hetzner import HETZNER, HETZNER_INVOKES
 from hdinfra.testing.monitor import Invoke, Outputs, RecordingEngine, RecordingMonitor
 
 
@@ -71,8 +72,8 @@ class Recorder:
         self.project = project
         self.stack = stack
         self.config = dict(config or {})
-        self.outputs = {**LOCAL_CLOUD, **CONTROL_PLANE, **LICENCES, **(outputs or {})}
-        self.invokes = dict(invokes or {})
+        self.outputs = {**LOCAL_CLOUD, **CONTROL_PLANE, **LICENCES, **HETZNER, **(outputs or {})}
+        self.invokes = {**HETZNER_INVOKES, **(invokes or {})}
         self.preview = preview
         self.failed: Graph | None = None
 
