@@ -130,7 +130,10 @@ def scope_of(zone: str, namespace: str | None) -> Scope:
 def resolved(addresses: Mapping[str, AddressHandle | MachineHandle]) -> pulumi.Output[dict[str, tuple[str, str]]]:
     """Names to (IPv4, IPv6), as the policy builders take them."""
     pairs = {name: pulumi.Output.all(handle.ipv4, handle.ipv6) for name, handle in sorted(addresses.items())}
-    return pulumi.Output.all(**pairs).apply(lambda all_: {name: (pair[0], pair[1]) for name, pair in all_.items()})
+    # All of nothing is a list, whatever was asked for.
+    return pulumi.Output.all(**pairs).apply(
+        lambda all_: {name: (pair[0], pair[1]) for name, pair in dict(all_).items()}
+    )
 
 
 def fixed_address(addresses: Addresses) -> AddressHandle:

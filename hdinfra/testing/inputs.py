@@ -1,18 +1,24 @@
 """Recorded inputs against the SDK's own types: the slips that a dictionary of inputs lets through."""
 
 import inspect
+import json
+import sys
 import types
 from collections.abc import Awaitable, Mapping
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Any, NotRequired, Required, Union, get_args, get_origin, get_type_hints
 
 import pulumi
+from pulumi._types import input_type_py_to_pulumi_names, is_input_type, is_output_type
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import TypedDict, is_typeddict  # before Python 3.12, pydantic takes no other
 
 from hdinfra.testing.graph import Graph, Registered
 
-_NOT_INPUTS = frozenset({"self", "resource_name", "opts"})
+_NOT_INPUTS = frozenset({"self", "__self__", "__props__", "resource_name", "opts"})
 # `pulumi.Input[T]` carries "Output[T]" as text, to be looked up where the type is used.
 _NAMES = {"Output": pulumi.Output, "T": Any}
+_typed_dict: Any = TypedDict
 
 
 def wrong_inputs(graph: Graph, classes: Mapping[str, type[pulumi.CustomResource]]) -> tuple[str, ...]:
@@ -26,8 +32,9 @@ def wrong_inputs(graph: Graph, classes: Mapping[str, type[pulumi.CustomResource]
 
 
 def _slips(resource: Registered, class_: type[pulumi.CustomResource]) -> list[str]:
-    kinds = {_camel(name): kind for name, kind in get_type_hints(class_.__init__, localns=_NAMES).items()}
-    parameters = inspect.signature(class_.__init__).parameters.values()
+    constructor = _constructor(class_)
+    kinds = {_camel(name): kind for name, kind in get_type_hints(constructor, localns=_NAMES).items()}
+    parameters = inspect.signature(constructor).parameters.values()
     taken = {_camel(p.name): p.default is not p.empty for p in parameters if p.name not in _NOT_INPUTS}
     given = {name: value for name, value in resource.inputs.items() if value is not None}
     return [
@@ -36,15 +43,30 @@ def _slips(resource: Registered, class_: type[pulumi.CustomResource]) -> list[st
         *(
             f"{name}: {slip}"
             for name in sorted(given.keys() & taken.keys())
-            for slip in _kind(given[name], kinds[name])
+            for slip in _kind(_told(resource, given[name], kinds[name]), kinds[name])
         ),
     ]
+
+
+def _constructor(class_: type) -> Any:
+    """Where the parameters are named: generated classes have overloads in front."""
+    return getattr(class_, "_internal_init", None) or getattr(class_, "__init__")  # noqa: B009  mypy: a class's own
+
+
+def _told(resource: Registered, value: Any, kind: Any) -> Any:
+    """A provider's configuration is text; what is no text to begin with is told as JSON."""
+    if not (resource.is_provider and isinstance(value, str) and _kind(value, kind)):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
 
 
 def _kind(value: object, kind: Any) -> list[str]:
     # Strict, because lax would take "8080" for a number; numbers alone are one kind on the wire.
     try:
-        TypeAdapter(_plain(kind), config=ConfigDict(strict=True)).validate_python(value)
+        TypeAdapter(_plain(kind)).validate_python(value, strict=True)
     except ValidationError as wrong:
         return [".".join(map(str, error["loc"])) + " " + error["msg"] for error in wrong.errors()]
     return []
@@ -54,11 +76,44 @@ def _plain(kind: Any) -> Any:
     """The type with every `Input[T]` taken down to its T."""
     arguments = get_args(kind)
     if get_origin(kind) in (Union, types.UnionType):
-        kept = [_plain(a) for a in arguments if get_origin(a) not in (Awaitable, pulumi.Output)]
-        return Union[tuple(kept)]  # noqa: UP007  built at run time
+        kept = [a for a in arguments if get_origin(a) not in (Awaitable, pulumi.Output)]
+        return Union[tuple(map(_plain, _inputs_alone(kept)))]  # noqa: UP007  built at run time
     if get_origin(kind) is not None and arguments:
         return get_origin(kind)[tuple(_plain(argument) for argument in arguments)]
-    return kind
+    if not isinstance(kind, type):
+        return kind
+    if issubclass(kind, pulumi.Asset | pulumi.Archive):
+        return dict[str, Any]
+    class_: Any = kind
+    return _shape(class_) if is_input_type(class_) else class_
+
+
+def _inputs_alone(kinds: list[Any]) -> list[Any]:
+    """An object's class comes with its dictionary and its output: three names of one shape, or four."""
+    objects = [kind for kind in kinds if isinstance(kind, type) and is_input_type(kind)]
+    return [kind for kind in kinds if not _is_twin(kind)] if objects else kinds
+
+
+def _is_twin(kind: Any) -> bool:
+    return isinstance(kind, type) and (is_typeddict(kind) or is_output_type(kind))
+
+
+@cache
+def _shape(class_: Any) -> Any:
+    """An input class as what the wire has: the engine's names, closed, required ones required."""
+    module = vars(sys.modules[class_.__module__])
+    kinds = get_type_hints(_constructor(class_), globalns=module, localns=_NAMES)
+    parameters = inspect.signature(_constructor(class_)).parameters
+    fields = {
+        engines: (NotRequired if parameters[ours].default is not inspect.Parameter.empty else Required)[
+            _plain(kinds[ours])
+        ]
+        for ours, engines in input_type_py_to_pulumi_names(class_).items()
+        if ours in parameters
+    }
+    shape = _typed_dict(class_.__name__, fields)
+    shape.__pydantic_config__ = ConfigDict(extra="forbid")
+    return shape
 
 
 def _camel(name: str) -> str:

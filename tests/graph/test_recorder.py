@@ -2,6 +2,7 @@
 
 import pulumi
 import pytest
+from pulumi_aws import Provider, ec2
 
 from hdinfra.plugins.local import resources
 from hdinfra.testing import Graph, Recorder, wrong_inputs
@@ -99,6 +100,42 @@ def test_sees_a_slip_deep_inside(record: Recorder) -> None:
     graph = record(lambda: pulumi.CustomResource("hdlocal:index:Image", "image", {"packages": ["nginx", 7]}))
     (slip,) = wrong_inputs(graph, {"hdlocal:index:Image": resources.Image})
     assert slip.startswith("image.packages: 1 Input should be a valid string")
+
+
+GROUP = "aws:ec2/securityGroup:SecurityGroup"
+TCP = {"protocol": "tcp", "fromPort": 80, "toPort": 80}
+
+
+@pytest.mark.parametrize("rule", [TCP, {**TCP, "cidrBlocks": ["0.0.0.0/0"]}])
+def test_takes_an_object_of_a_generated_sdk(record: Recorder, rule: dict[str, object]) -> None:
+    graph = record(lambda: pulumi.CustomResource(GROUP, "group", {"vpcId": "vpc-1", "ingress": [rule]}))
+    assert wrong_inputs(graph, {GROUP: ec2.SecurityGroup}) == ()
+
+
+@pytest.mark.parametrize(
+    ("rule", "slip"),
+    [
+        ({**TCP, "cidr_blocks": ["0.0.0.0/0"]}, "cidr_blocks Extra inputs are not permitted"),
+        ({**TCP, "toPort": "80"}, "toPort Input should be a valid integer"),
+        ({**TCP, "cidrBlocks": "0.0.0.0/0"}, "cidrBlocks 'str' instances are not allowed as a Sequence value"),
+        ({"protocol": "tcp", "fromPort": 80}, "toPort Field required"),
+    ],
+)
+def test_sees_a_slip_inside_such_an_object(record: Recorder, rule: dict[str, object], slip: str) -> None:
+    graph = record(lambda: pulumi.CustomResource(GROUP, "group", {"vpcId": "vpc-1", "ingress": [rule]}))
+    assert wrong_inputs(graph, {GROUP: ec2.SecurityGroup}) == (f"group.ingress: 0.{slip}",)
+
+
+def test_reads_what_a_provider_is_told_as_json(record: Recorder) -> None:
+    told = {
+        "region": "eu-central-1",
+        "skipRegionValidation": "true",
+        "maxRetries": "many",
+        "defaultTags": '{"tag": {}}',
+    }
+    graph = record(lambda: pulumi.ProviderResource("aws", "aws", told))
+    found = wrong_inputs(graph, {"pulumi:providers:aws": Provider})
+    assert [one.partition(":")[0] for one in found] == ["aws.defaultTags", "aws.maxRetries"]
 
 
 def test_runs_are_apart(record: Recorder) -> None:
