@@ -11,7 +11,7 @@ from hdinfra.testing.graph import STACK, Graph, Registered
 from hdinfra.testing.wire import message_of, plain
 
 Outputs = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-"""From a resource's name and inputs to the outputs that its provider would add."""
+"""From a resource's name and inputs to the outputs that its provider would add; `id` among them is its id."""
 Invoke = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 _FEATURES = (
@@ -44,8 +44,8 @@ class RecordingMonitor:
             return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
         inputs, _ = plain(request.object)
         added = self._outputs.get(request.type, _nothing)(request.name, inputs)
-        state = message_of({**inputs, **added})
-        return resource_pb2.RegisterResourceResponse(urn=urn, id=f"{request.name}-id", object=state)
+        state = {"id": f"{request.name}-id", **inputs, **added}
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=state.pop("id"), object=message_of(state))
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         """Keeps each call, so that none and two are both seen."""
