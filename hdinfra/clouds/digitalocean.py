@@ -87,8 +87,14 @@ class DigitalOceanCloud:
         ipv6 = do.ReservedIpv6(f"{plan.name}-ipv6", region_slug=plan.region, opts=opts)
         return AddressHandle(ipv4.ip_address, ipv6.ip, (ipv4.id, ipv6.id))
 
-    def group(
-        self, name: str, firewall: Firewall, openings: Sequence[Opening], ground: Ground, opts: pulumi.ResourceOptions
+    def group(  # noqa: PLR0913, PLR0917  the protocol's
+        self,
+        name: str,
+        firewall: Firewall,
+        openings: Sequence[Opening],
+        machines: int,
+        ground: Ground,
+        opts: pulumi.ResourceOptions,
     ) -> GroupHandle:
         """A firewall for whatever has its tag, and a tag of which nobody else knows.
 
