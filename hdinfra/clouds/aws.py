@@ -76,8 +76,14 @@ class AwsCloud:
         ipv6 = pulumi.Output.from_input(_subnet_of(plan, ground).ipv6).apply(partial(_numbered, plan=plan))
         return AddressHandle(elastic.public_ip, ipv6, (elastic.id,))
 
-    def group(
-        self, name: str, firewall: Firewall, openings: Sequence[Opening], ground: Ground, opts: pulumi.ResourceOptions
+    def group(  # noqa: PLR0913, PLR0917  the protocol's
+        self,
+        name: str,
+        firewall: Firewall,
+        openings: Sequence[Opening],
+        machines: int,
+        ground: Ground,
+        opts: pulumi.ResourceOptions,
     ) -> GroupHandle:
         """A security group. Nothing else spreads Machines than their plans' availability zones."""
         name = f"{name}-firewall"
