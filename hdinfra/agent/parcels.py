@@ -110,8 +110,9 @@ class Parcels:
 
     def _shown(self, contents: Contents, *, name: bool = False) -> bool:
         """Whether the edge took these; if not, the disk is as it was, and `name` says so of the one there is."""
-        before = {host: shop_window.read(self.root, host) for host in contents}
+        before: dict[str, bytes | None] = {}
         try:
+            before |= {host: shop_window.read(self.root, host) for host in contents}
             shop_window.write(self.root, contents)
             self.show(self.run)
         except (ApplyError, OSError) as error:
