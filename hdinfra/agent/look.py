@@ -9,6 +9,7 @@ from .haproxy import statistics
 from .paths import SYSCTLS
 from .policy import ControlPolicy, Document, LoadBalancerPolicy, WafPolicy
 from .services import MANAGEMENT
+from .shop_window import certificates
 
 _CONTROLLERS = Path("/sys/fs/cgroup/cgroup.controllers")
 """The kernel's list of what it can limit; an old (v1) hierarchy has no such file."""
@@ -29,6 +30,7 @@ def status(applier: Applier) -> dict[str, Any]:
     }
     if document and isinstance(document.policy, LoadBalancerPolicy):
         report["servers"] = servers(document.policy)
+        report["certificates"] = certificates(site.host for site in document.policy.sites)
     return report
 
 

@@ -12,6 +12,7 @@ from hdinfra.model.plan import (
     ClusterPlan,
     ControlPlan,
     EdgePlan,
+    HttpsPlan,
     InstancePlan,
     LabPlan,
     MachinePlan,
@@ -20,10 +21,11 @@ from hdinfra.model.plan import (
     Publish,
     SitePlan,
     TenantPlan,
+    TlsPlan,
     ZonePlan,
 )
 from hdinfra.model.regions import Catalogue
-from hdinfra.model.spec import InstanceSpec, OriginSpec, Provider, SiteSpec, ZoneSpec
+from hdinfra.model.spec import EdgePublishSpec, InstanceSpec, OriginSpec, Provider, SiteSpec, TlsSpec, ZoneSpec
 
 API_PORT = 9000
 """Where the management API listens (row A18)."""
@@ -58,7 +60,7 @@ def declaration(
             instance_plan(instance, by_instance[instance.name])
             for instance in sorted(spec.instances, key=lambda i: i.name)
         ),
-        edge=EdgePlan(edge) if spec.edge else None,
+        edge=EdgePlan(edge, _tls(spec.edge.tls)) if spec.edge else None,
         lab=LabPlan(tuple(machine for _, machine in machines if machine.role == "lab-origin")),
         held=held,
         withdrawn=tuple(sorted(prefixes.keys() & set(held.withdrawn))),
@@ -72,6 +74,10 @@ def declaration(
             store=next((machine for _, machine in machines if machine.role == "bundle-store"), None),
         ),
     )
+
+
+def _tls(spec: TlsSpec) -> TlsPlan:
+    return TlsPlan(issuer=spec.issuer, days=spec.days, acme=spec.acme)
 
 
 def _admin_networks(
@@ -114,6 +120,7 @@ def _machine(
     region = seat.region
     target = API_PORT if seat.role == "control" else 80
     publish = Publish(seat.publish.address, seat.publish.port, target) if seat.publish else None
+    https = seat.publish if isinstance(seat.publish, EdgePublishSpec) else None
     return MachinePlan(
         name=seat.name,
         place=seat.place,
@@ -126,6 +133,7 @@ def _machine(
         public=wan_addresses(wan, region.slot, number) if wan and _plays_the_internet(region.provider) else None,
         publish=publish,
         tenant=tenant,
+        publish_https=Publish(https.address, https.https, 443) if https else None,
     )
 
 
@@ -164,6 +172,7 @@ def _site(site: SiteSpec, tenant: str) -> SitePlan:
         excluded_networks=tuple(sorted(set(site.excluded_networks), key=lambda n: (n.version, n))),
         rate=site.rate,
         cache=site.cache,
+        https=HttpsPlan(**site.https.model_dump()),
     )
 
 

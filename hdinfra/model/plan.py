@@ -1,11 +1,23 @@
 """What the planner decided, complete and deterministic; components only declare it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from hdinfra.model.held import Held
-from hdinfra.model.spec import App, CacheSpec, HostingPlan, Mode, Profile, Provider, RateSpec, Tenancy
+from hdinfra.model.spec import (
+    AcmeSpec,
+    App,
+    CacheSpec,
+    HostingPlan,
+    Issuer,
+    Mode,
+    Profile,
+    Provider,
+    RateSpec,
+    Tenancy,
+)
 
 
 class Addresses(NamedTuple):
@@ -63,6 +75,7 @@ class MachinePlan:
     public: Addresses | None
     publish: Publish | None = None
     tenant: str | None = None
+    publish_https: Publish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +99,34 @@ class OriginPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpsPlan:
+    """How the edge shows a site over TLS. `certificate` and `key` are paths as the spec has them."""
+
+    redirect: bool = True
+    hsts_seconds: int = 31_536_000
+    certificate: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """A site's own certificate with its chain, and the private key, both PEM."""
+
+    certificate: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPlan:
+    """Where certificates come from. `supplied`: what was read of the files that sites name, by host."""
+
+    issuer: Issuer = Issuer.LOCAL
+    days: int = 90
+    acme: AcmeSpec | None = None
+    supplied: Mapping[str, Supplied] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SitePlan:
     """One website as the WAF and the edge will serve it."""
 
@@ -105,6 +146,7 @@ class SitePlan:
     excluded_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     rate: RateSpec | None = None
     cache: CacheSpec | None = None
+    https: HttpsPlan = HttpsPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +179,7 @@ class EdgePlan:
     """The edge's machines, one a place."""
 
     machines: tuple[MachinePlan, ...]
+    tls: TlsPlan = TlsPlan()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from hdinfra.model.checks.edge import check_edge
 from hdinfra.model.checks.instances import CONTROL, check_instances
 from hdinfra.model.checks.network import check_network
 from hdinfra.model.checks.tenancy import check_tenancy
+from hdinfra.model.checks.tls import check_tls
 from hdinfra.model.declaration import declaration, has_wan
 from hdinfra.model.held import Held
 from hdinfra.model.numbering import (
@@ -71,6 +72,7 @@ def check_spec(spec: ZoneSpec, catalogue: Catalogue) -> list[Refusal]:
         *check_edge(spec, catalogue),
         *check_instances(spec),
         *check_control(spec),
+        *check_tls(spec),
         *check_no_byol(spec),
     ]
 
