@@ -16,7 +16,8 @@ from .caches import drop_caches
 from .commands import ApplyError, Run, children, must, run, wait
 from .durable import write_whole
 from .haproxy import statistics, uptime_seconds
-from .paths import STATE, TENANT_FOLDERS, TENANT_SOCKETS, TENANTS, TENANTS_IN_FORCE
+from .logs import cut_logs
+from .paths import STATE, TENANT_FOLDERS, TENANT_LOGS, TENANT_SOCKETS, TENANTS, TENANTS_IN_FORCE
 
 LIMITS = "limits"
 """The file with a tenant's properties of its slice, one a line."""
@@ -205,8 +206,11 @@ def rest(run: Run) -> None:
     sleepers = [f"hdinfra-tenant@{key}.service" for key in idle(statistics(), uptime_seconds())]
     if sleepers:
         must(run, "systemctl", "stop", *sleepers)
+    cut_logs(Path(TENANT_LOGS))
     if logs := sorted(map(str, Path(TENANTS).glob("*/logrotate.conf"))):
-        must(run, "/usr/sbin/logrotate", "-s", _LOGROTATE, *logs)
+        told = run(("/usr/sbin/logrotate", "-s", _LOGROTATE, *logs))
+        if told.code:  # one tenant whose quota is full: the others' logs were rotated, and next minute is another try
+            print(told.words, file=sys.stderr)
 
 
 def disk() -> None:
