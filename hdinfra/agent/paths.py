@@ -30,6 +30,7 @@ SYSCTLS = "/etc/sysctl.d/60-hdinfra.conf"
 TENANTS = f"{POLICY}/tenants"  # a folder a tenant
 TENANT_LOGS = "/var/log/hdinfra-tenants"  # a folder a tenant, 0700 and its own
 TENANT_CACHES = "/var/cache/hdinfra-tenants"  # a folder a tenant, 0700 and its own
+TENANT_FOLDERS = (TENANT_LOGS, TENANT_CACHES)  # all that a tenant can write to, but for its /tmp in memory
 TENANT_SOCKETS = "/var/lib/haproxy/tenants"  # in HAProxy's chroot; systemd listens, the tenant's nginx inherits
 TENANTS_IN_FORCE = "/run/hdinfra-tenants"  # by tenant the digest of the files that its programs took
 ORIGIN_SOCKETS = "/run/hdinfra-origins"

@@ -89,7 +89,8 @@ class WafSite:
 
 @dataclass(frozen=True, slots=True)
 class TenantLimits:
-    """What a tenant's programs may take together: weights from 1 to 10,000, memory in MiB."""
+    """What a tenant's programs may take together: weights from 1 to 10,000, memory and disk in MiB. Documents from
+    before there were the last two have 0 there: no protected memory, no quota."""
 
     name: str
     plan: str
@@ -98,6 +99,8 @@ class TenantLimits:
     memory_high_mib: int
     memory_max_mib: int
     tasks_max: int
+    memory_low_mib: int = 0
+    disk_mib: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +247,7 @@ _TENANT = record(
         "memory_max_mib": _MEMORY,
         "tasks_max": between(4, 100_000),
     },
+    later={"memory_low_mib": between(0, 1_048_576), "disk_mib": between(16, 1_073_741_824)},
 )
 _WAF = record(
     WafPolicy,

@@ -80,9 +80,11 @@ class TenantLimits(Spec):
     plan: Name
     cpu_weight: Annotated[int, Field(ge=1, le=10_000)]
     io_weight: Annotated[int, Field(ge=1, le=10_000)]
+    memory_low_mib: Annotated[int, Field(ge=0, le=1_048_576)]
     memory_high_mib: Annotated[int, Field(ge=16, le=1_048_576)]
     memory_max_mib: Annotated[int, Field(ge=16, le=1_048_576)]
     tasks_max: Annotated[int, Field(ge=4, le=100_000)]
+    disk_mib: Annotated[int, Field(ge=16, le=1_073_741_824)]
 
 
 class WafPolicy(Spec):
