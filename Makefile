@@ -1,7 +1,7 @@
 # Needs make and Python >= 3.11 with pip; everything else is fetched by `setup`, which says what it does.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup check test test-model test-machine test-graph test-engine test-local up drill down bench docs clean
+.PHONY: help setup check test test-model test-machine test-graph test-engine test-local setup-metal test-metal up drill down bench docs clean
 
 BIN := .venv/bin
 SYNCED := .venv/.synced
@@ -26,7 +26,7 @@ check: $(SYNCED) ## format, lint, types, import arrows, generated documents; no 
 	$(BIN)/lint-imports
 	$(BIN)/python -m toolchain.documents --check
 
-test: test-model test-machine test-graph test-engine test-local ## all tiers, cheapest first
+test: test-model test-machine test-graph test-engine test-local ## all tiers but metal, cheapest first
 
 test-model: $(SYNCED) ## decisions: properties and rules, plain Python
 	$(BIN)/pytest tests/model $(PARALLEL)
@@ -42,6 +42,12 @@ test-engine: setup ## the real engine with stand-in providers
 
 test-local: setup ## zones, failures and drills on this computer
 	$(BIN)/pytest tests/local
+
+setup-metal: $(SYNCED) ## QEMU and what makes its guests' disks
+	@$(BIN)/python -m toolchain metal
+
+test-metal: setup-metal ## what only a kernel of its own can show: slices, quotas, noisy neighbours, in QEMU
+	$(BIN)/pytest tests/metal
 
 up: setup ## a zone of two clusters on this computer
 	$(BIN)/hdinfra up

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import cluster_loss, footprint, licence, plan_scale, policy_path, tenants, warm_up
+from bench import cluster_loss, footprint, licence, neighbour, plan_scale, policy_path, tenants, warm_up
 from bench.figure import Figure, write
 from bench.project import CHECKOUT, Project, make_project
 from bench.talk import say
@@ -77,6 +77,11 @@ def many_tenants(_: int) -> Iterable[Figure]:
     yield from tenants.measure_tenants()
 
 
+def neighbours(pairs: int) -> Iterable[Figure]:
+    """In one guest of its own; fewer than five pairs would say little of a hundredth of the answers."""
+    return neighbour.measure_neighbour(max(pairs, neighbour.FEWEST_PAIRS))
+
+
 def licences(_: int) -> Iterable[Figure]:
     """A thousand times, of which the median counts."""
     return licence.measure_licence()
@@ -91,6 +96,7 @@ MEASURES: Mapping[str, Measure] = {
     "policy-path": policy,
     "agents": agents,
     "tenants": many_tenants,
+    "neighbour-p99": neighbours,
     "warm-up": warm,
 }
 

@@ -50,6 +50,11 @@ class Project:
         places = self.spec["edge"]["places"]
         return [f"http://{place['publish']['address']}:{place['publish']['port']}" for place in places]
 
+    @property
+    def https_ports(self) -> list[int]:
+        """Where they will answer over HTTPS."""
+        return [int(place["publish"]["https_port"]) for place in self.spec["edge"]["places"]]
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the command line in a process group of its own."""
         return subprocess.Popen(  # noqa: S603  our own arguments, no shell
@@ -119,10 +124,10 @@ def make_project(root: Path, salt: str) -> Project:
     spec = project.spec
     spec["network"] = {"ipv4": _free_pool(number), "ipv6": f"fd{number % 256:02x}:{number >> 16:04x}:1::/48"}
     places, clusters = spec["edge"]["places"], spec["clusters"]
-    first = _free_row(len(places) + len(clusters), number)
+    first = _free_row(2 * len(places) + len(clusters), number)
     for port, place in enumerate(places, first):
-        place["publish"]["port"] = port
-    spec["control"]["publish"]["port"] = first + len(places)
+        place["publish"] |= {"port": port, "https_port": port + len(places)}
+    spec["control"]["publish"]["port"] = first + 2 * len(places)
     project.write_spec(spec)
     return project
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hdinfra.components.zone import Zone, ZoneArgs
     from hdinfra.model.refusal import Refusal, RefusedError
     from hdinfra.model.spec_file import load_byol, load_spec
-    from hdinfra.planning import planned, planned_byol, read_licence
+    from hdinfra.planning import planned, planned_byol, read_certificates, read_licence
 
 __version__ = "0.1.0"
 
@@ -53,6 +53,7 @@ _HOMES = {
     "load_spec": "hdinfra.model.spec_file",
     "planned": "hdinfra.planning",
     "planned_byol": "hdinfra.planning",
+    "read_certificates": "hdinfra.planning",
     "read_licence": "hdinfra.planning",
     "status_of": "hdinfra.components.declare",
     "status_of_byol": "hdinfra.components.byol",
@@ -84,6 +85,7 @@ __all__ = [
     "load_spec",
     "planned",
     "planned_byol",
+    "read_certificates",
     "read_licence",
     "status_of",
     "status_of_byol",

@@ -34,7 +34,9 @@ def run(spec_file: Path, lock_file: Path) -> None:
 def planned(spec_file: Path, lock_file: Path, deployed: Mapping[str, Any]) -> ZonePlan:
     """The plan, or every refusal as the program's last word, without a traceback."""
     try:
-        return hd.planned(hd.load_spec(spec_file), held_now(lock_file, deployed))
+        spec = hd.load_spec(spec_file)
+        certificates = hd.read_certificates(spec, spec_file.parent, time.time())
+        return hd.planned(spec, held_now(lock_file, deployed), certificates)
     except hd.RefusedError as refused:
         raise pulumi.RunError(f"{spec_file.name} is refused; nothing was changed.\n{refused}") from refused
 

@@ -14,6 +14,7 @@ from hdinfra.model.planner import NOTHING_HELD, plan_zone
 from hdinfra.model.regions import Catalogue, ProviderLimits, Region, load_catalogue
 from hdinfra.model.spec import (
     ClusterSpec,
+    EdgePublishSpec,
     EdgeSpec,
     InstanceSpec,
     LabOriginSpec,
@@ -21,7 +22,6 @@ from hdinfra.model.spec import (
     PlaceSpec,
     Profile,
     Provider,
-    PublishSpec,
     SiteSpec,
     TenantSpec,
     ZoneSpec,
@@ -100,6 +100,7 @@ _SPECIAL = st.fixed_dictionaries(
         "excluded_networks": st.lists(_NETWORKS, max_size=3),
         "rate": st.fixed_dictionaries({"per_second": st.integers(1, 10_000), "burst": st.integers(0, 10_000)}),
         "cache": st.fixed_dictionaries({"size_mib": st.integers(1, 1_024)}),
+        "https": st.fixed_dictionaries({"redirect": st.booleans(), "hsts_seconds": st.integers(0, 63_072_000)}),
     },
 )
 """What a site may have beyond its mode."""
@@ -130,7 +131,7 @@ def instances(draw: st.DrawFn, name: str, among: tuple[int, ...], lab: list[str]
 
 def _edge(numbers: tuple[int, ...]) -> EdgeSpec:
     places = (
-        PlaceSpec(name=f"edge{n}", provider=Provider.LOCAL, region=f"r{n:02}", publish=PublishSpec(port=8000 + n))
+        PlaceSpec(name=f"edge{n}", provider=Provider.LOCAL, region=f"r{n:02}", publish=EdgePublishSpec(port=8000 + n))
         for n in numbers
     )
     return EdgeSpec(places=tuple(places))

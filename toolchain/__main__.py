@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from toolchain.container_engine import Host, ensure_container_engine
+from toolchain.metal import ensure_metal
 from toolchain.pulumi_engine import Setting, ensure_pulumi
 from toolchain.talk import ToolchainError
 
@@ -13,9 +14,11 @@ from toolchain.talk import ToolchainError
 def main() -> int:
     """0 when all is there, 1 with a message that says what to do."""
     parser = argparse.ArgumentParser(prog="python -m toolchain", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="setup (default: both), pulumi, containers")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help="setup (default: pulumi and containers), pulumi, containers, metal"
+    )
     parts = set(parser.parse_args().parts or ["setup"])
-    if unknown := parts - {"setup", "pulumi", "containers"}:
+    if unknown := parts - {"setup", "pulumi", "containers", "metal"}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     try:
         if parts & {"setup", "pulumi"}:
@@ -23,6 +26,8 @@ def main() -> int:
             ensure_pulumi(Setting(Path(sys.executable).parent, os.environ))
         if parts & {"setup", "containers"}:
             ensure_container_engine(Host(os.environ))
+        if "metal" in parts:
+            ensure_metal(Host(os.environ))
     except ToolchainError as error:
         print(f"toolchain: {error}", file=sys.stderr)
         return 1

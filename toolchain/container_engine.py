@@ -74,11 +74,14 @@ def missing_beside(host: Host) -> tuple[str, ...]:
     return (*(("runc",) if needs_runc else ()), *(() if host.program("debootstrap") else BOOTSTRAP))
 
 
-def apt_install(host: Host, packages: tuple[str, ...]) -> None:
-    """Without questions and without recommended packages."""
+def apt_install(host: Host, packages: tuple[str, ...], fix: str = HELP) -> None:
+    """Without questions and without recommended packages; `fix` ends the error where that is not to be had."""
     say(f"installing {' '.join(packages)} with apt-get")
-    apt_get(host, "update", "-qq")
-    apt_get(host, "install", "-y", "-qq", "--no-install-recommends", *packages)
+    try:
+        apt_get(host, "update", "-qq")
+        apt_get(host, "install", "-y", "-qq", "--no-install-recommends", *packages)
+    except ToolchainError as error:
+        raise ToolchainError(f"{error}\n{fix}") from error
 
 
 def apt_get(host: Host, *arguments: str) -> None:
@@ -97,6 +100,4 @@ def apt_get(host: Host, *arguments: str) -> None:
     except subprocess.TimeoutExpired as slow:
         raise ToolchainError(f"`{' '.join(command)}` did not end in {APT_SECONDS} s.\n  fix: run it by hand") from slow
     if done.returncode != 0:
-        raise ToolchainError(
-            f"`{' '.join(command)}` ended with {done.returncode}:\n{done.stderr.strip()[-2000:]}\n{HELP}"
-        )
+        raise ToolchainError(f"`{' '.join(command)}` ended with {done.returncode}:\n{done.stderr.strip()[-2000:]}")

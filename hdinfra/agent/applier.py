@@ -5,7 +5,7 @@ undone or finished by the next one, which compares with the disk and reloads eve
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
@@ -41,10 +41,11 @@ _STAGED = {POLICY: "", TENANT_LOGS: "/logs", TENANT_CACHES: "/caches", TENANT_SO
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A document as files, and the programs that read them."""
+    """A document as files, and the programs that read them. `prepare`: what else these want to find on the disk."""
 
     files: Mapping[str, str]
     services: Sequence[Service]
+    prepare: Callable[[Path], None] = lambda _: None
 
 
 def rendered(document: Document, local: Local) -> Rendered:
@@ -54,7 +55,8 @@ def rendered(document: Document, local: Local) -> Rendered:
     except ModuleNotFoundError:
         raise PolicyError(f"app: this machine is not of the role {document.app!r}") from None
     files = app.render(local.over(document.policy))
-    return Rendered({**files, **app.DRAINED} if local.drained else files, app.SERVICES)
+    own = (app.prepare,) if hasattr(app, "prepare") else ()
+    return Rendered({**files, **app.DRAINED} if local.drained else files, app.SERVICES, *own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Applier:
         document = parse(raw)
         wanted = rendered(document, local)
         with self._locked():
+            wanted.prepare(self._root)
             self._check(wanted)
             previous = self._previous()
             try:
@@ -114,7 +117,9 @@ class Applier:
         """At boot, before any program starts: make the disk what the document in force asks for."""
         document = self.current()
         with self._locked():
-            changed = self._write_files(self._rendered(document).files if document else {})
+            wanted = self._rendered(document) if document else Rendered({}, ())
+            wanted.prepare(self._root)
+            changed = self._write_files(wanted.files)
             self._at(APPLYING).unlink(missing_ok=True)
         return changed
 

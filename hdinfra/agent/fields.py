@@ -47,6 +47,13 @@ def between(low: int, high: int) -> Field:
     return field
 
 
+def boolean(value: object, path: str) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise wrong(path, value, "true or false")
+    return value
+
+
 def one_of(values: frozenset[str]) -> Field:
     """One of a closed set of words."""
 

@@ -22,6 +22,7 @@ from .first_boot import FirstBoot, read_first_boot
 from .keeper import Keeper
 from .link import Endpoint
 from .papers import Papers
+from .parcels import Parcels
 from .paths import DOOR
 from .problems import Problems
 from .renewal import Renewal
@@ -49,6 +50,7 @@ class Daemon:
         trust = self._boot.trust if self._boot else Trust("", "", "")
         first = self._boot.policy if self._boot else None
         self.keeper = Keeper(self.applier, Memory(root, trust), Eyes(self.applier, run, port), self.problems, first)
+        self.parcels = Parcels(root, trust, run, self.problems)
         self.papers: Papers | None = None
         self.talks: Talks | None = None
         if self._boot:
@@ -110,6 +112,7 @@ class Daemon:
             "overrides": dict(local.modes),
             "code": self._renewal.code(self.keeper.wanted) if self._renewal else "",
             "problems": self.problems.texts(),
+            **({"certificates": self.parcels.digest} if self.parcels.digest else {}),
         }
 
     def _is_outdated(self) -> bool:
@@ -141,13 +144,18 @@ class Daemon:
         endpoints = Endpoints(boot.endpoints, self._root, self.problems)
         papers = Papers(boot, endpoints, self._root, self.problems)
 
+        own = (self.parcels, self._hand_over)
+
         def talk(to: Endpoint) -> Talk:
-            return Talk(to, endpoints, papers, boot.trust, self.problems, self.reports, self._deliver)
+            return Talk(to, endpoints, papers, boot.trust, self.problems, self.reports, self._deliver, *own)
 
         return papers, Talks(endpoints, talk)
 
     def _deliver(self, api: str, offer: Opened) -> None:
         self.deeds.put(lambda: self.keeper.offer(api, offer))
+
+    def _hand_over(self, texts: list[str]) -> None:
+        self.deeds.put(lambda: self.parcels.take(texts))
 
     def _failed(self) -> Mapping[str, Any] | None:
         bad = self.keeper.failed()

@@ -1,14 +1,17 @@
 """What a machine can say of itself without any daemon."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from . import quota
 from .applier import Applier
 from .fields import PolicyError
 from .haproxy import statistics
-from .paths import SYSCTLS
+from .paths import SYSCTLS, TENANT_FOLDERS
 from .policy import ControlPolicy, Document, LoadBalancerPolicy, WafPolicy
 from .services import MANAGEMENT
+from .shop_window import certificates
 
 _CONTROLLERS = Path("/sys/fs/cgroup/cgroup.controllers")
 """The kernel's list of what it can limit; an old (v1) hierarchy has no such file."""
@@ -29,6 +32,7 @@ def status(applier: Applier) -> dict[str, Any]:
     }
     if document and isinstance(document.policy, LoadBalancerPolicy):
         report["servers"] = servers(document.policy)
+        report["certificates"] = certificates(site.host for site in document.policy.sites)
     return report
 
 
@@ -73,13 +77,16 @@ def servers(policy: LoadBalancerPolicy) -> list[dict[str, Any]]:
     ]
 
 
-def limits_unenforced(document: Document | None, controllers: Path = _CONTROLLERS) -> list[str]:
+def limits_unenforced(
+    document: Document | None, controllers: Path = _CONTROLLERS, folders: Sequence[str] = TENANT_FOLDERS
+) -> list[str]:
     """What of tenants' limits this place cannot hold: on an old cgroup hierarchy, or in a container, slices may be
-    names only. Nothing where no tenant has limits."""
+    names only, and not every file system keeps quotas. Nothing where no tenant has limits."""
     if document is None or not isinstance(document.policy, WafPolicy) or not document.policy.tenants:
         return []
     held = controllers.read_text().split() if controllers.exists() else []
-    return sorted(_LIMITED - set(held))
+    counted = [] if all(map(quota.enforced, folders)) else ["disk"]
+    return sorted((_LIMITED - set(held)).union(counted))
 
 
 def _sysctls_denied() -> list[str]:

@@ -13,6 +13,7 @@ from .fields import (
     PolicyError,
     address,
     between,
+    boolean,
     host,
     many,
     matching,
@@ -33,6 +34,7 @@ _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
 _MACHINE = re.compile(r"[a-z0-9-]{1,100}\Z")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]{0,200}\Z")
 _PART = re.compile(r"(?=.{2,201}\Z)(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+/?\Z")
+_THUMBPRINT = re.compile(r"(?:[A-Za-z0-9_-]{43})?\Z")
 _MOST_SITES, _MOST_MACHINES, _MOST_CALLERS = 2_000, 500, 1_000
 _MOST_ORIGINS = _MOST_EXCLUSIONS = 64
 _MOST_PATHS = 32
@@ -87,7 +89,8 @@ class WafSite:
 
 @dataclass(frozen=True, slots=True)
 class TenantLimits:
-    """What a tenant's programs may take together: weights from 1 to 10,000, memory in MiB."""
+    """What a tenant's programs may take together: weights from 1 to 10,000, memory and disk in MiB. Documents from
+    before there were the last two have 0 there: no protected memory, no quota."""
 
     name: str
     plan: str
@@ -96,6 +99,8 @@ class TenantLimits:
     memory_high_mib: int
     memory_max_mib: int
     tasks_max: int
+    memory_low_mib: int = 0
+    disk_mib: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +132,32 @@ class EdgeInstance:
 
 @dataclass(frozen=True, slots=True)
 class EdgeSite:
-    """A website and the Instance that answers for it."""
+    """A website and the Instance that answers for it. `hsts_seconds`: what browsers are told; 0 for nothing."""
 
     host: str
     instance: str
     health_path: str
     response_timeout_seconds: int
+    redirect: bool = False
+    hsts_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Ports of one edge as visitors write them."""
+
+    http: int
+    https: int
 
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancerPolicy:
-    """Policy of one edge machine."""
+    """Policy of every edge machine. `acme`: the thumbprint of the account whose challenges are answered."""
 
     instances: tuple[EdgeInstance, ...]
     sites: tuple[EdgeSite, ...]
+    doors: tuple[Door, ...] = ()
+    acme: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +247,7 @@ _TENANT = record(
         "memory_max_mib": _MEMORY,
         "tasks_max": between(4, 100_000),
     },
+    later={"memory_low_mib": between(0, 1_048_576), "disk_mib": between(16, 1_073_741_824)},
 )
 _WAF = record(
     WafPolicy,
@@ -247,8 +265,12 @@ _BACKEND = record(
 )
 _INSTANCE = record(EdgeInstance, {"name": _name, "backends": many(_BACKEND, _MOST_MACHINES)})
 _EDGE_SITE = record(
-    EdgeSite, {"host": host, "instance": _name, "health_path": _health_path, "response_timeout_seconds": _timeout}
+    EdgeSite,
+    {"host": host, "instance": _name, "health_path": _health_path, "response_timeout_seconds": _timeout},
+    later={"redirect": boolean, "hsts_seconds": between(0, 63_072_000)},
 )
+_DOOR = record(Door, {"http": port, "https": port})
+_thumbprint = matching(_THUMBPRINT, "the thumbprint of a key (RFC 7638), or nothing")
 _API = record(ApiMachine, {"name": machine_name, "ipv4": address(4), "ipv6": address(6), "port": port})
 api_machines = many(_API, _MOST_APIS)
 
@@ -258,6 +280,7 @@ _APPS: Mapping[str, Callable[[object, str], Policy]] = {
     "load-balancer": record(
         LoadBalancerPolicy,
         {"instances": many(_INSTANCE, _MOST_MACHINES), "sites": many(_EDGE_SITE, _MOST_SITES)},
+        later={"doors": many(_DOOR, _MOST_MACHINES), "acme": _thumbprint},
     ),
     "lab-origin": record(LabOriginPolicy, {"hosts": many(host, _MOST_SITES)}),
     "control": record(ControlPolicy, {"callers": many(network, _MOST_CALLERS)}, later={"apis": api_machines}),
@@ -317,6 +340,7 @@ def _check_edge(policy: LoadBalancerPolicy) -> None:
     _unique(names, "instances")
     _unique((site.host for site in policy.sites), "sites")
     _unique(backends, "backends")
+    _unique((str(door.http) for door in policy.doors), "doors")
     if len(backends) > _MOST_MACHINES:
         raise PolicyError(f"backends: {len(backends):,} in all; {_MOST_MACHINES:,} are the most")
     if lost := sorted({site.instance for site in policy.sites} - set(names)):

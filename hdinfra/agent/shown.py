@@ -34,7 +34,7 @@ def _status(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"server    {server['name']} {server['family']} {'up' if server['up'] else 'down'}"
     yield from (f"problem   {problem}" for problem in told["problems"])
     if names := told["limits_unenforced"]:
-        yield f"no limit  {', '.join(names)} (this place has no slices: tenants' plans are not enforced in these)"
+        yield f"no limit  {', '.join(names)} (this place cannot hold tenants to their plans in these)"
     if denied := told["sysctls_denied"]:
         yield f"denied    {', '.join(denied)} (this place does not have these settings)"
 

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from .endpoints import Endpoints
 from .link import Answer, Endpoint, Link, LinkError, RefusedError
 from .papers import Papers
+from .parcels import Parcels
 from .problems import Problems
 from .versions import Opened, Trust, opened
 
@@ -18,6 +19,7 @@ HANG_SECONDS = 10
 _REPORT_SECONDS = 10.0
 _RETRY_SECONDS = (0.5, 5.0)
 _REFUSED_SECONDS = 15.0
+_PARCELS_AT_ONCE = 100  # each time the edge loads all it has
 _CLOCK_SECONDS = 60.0
 """A difference of clocks that is named: certificates and releases forgive five minutes."""
 
@@ -46,8 +48,8 @@ class Reports:
 
 @dataclass
 class Talk:
-    """`deliver` takes what was believed of each answer, `endpoints` where it says that all API machines are. `seen_at`:
-    when it last answered, monotonic seconds."""
+    """`deliver` takes what was believed of each answer, `endpoints` where it says that all API machines are,
+    `hand_over` what was fetched because `parcels` miss it. `seen_at`: when it last answered, monotonic seconds."""
 
     endpoint: Endpoint
     endpoints: Endpoints
@@ -56,6 +58,8 @@ class Talk:
     problems: Problems
     reports: Reports
     deliver: Callable[[str, Opened], None]
+    parcels: Parcels
+    hand_over: Callable[[list[str]], None]
     seen_at: float | None = None
     silent_since: float = field(default_factory=time.time)
     left: threading.Event = field(default_factory=threading.Event)
@@ -90,6 +94,7 @@ class Talk:
             self._heard(answer)
             if "releases" in answer.body:
                 self.deliver(self.name, opened(answer.body, self.trust, time.time()))
+                self._fetch(link, self.parcels.missing(answer.body.get("parcels")))
                 etag = str(answer.body.get("etag", ""))[:200]
             self.endpoints.tell(self.endpoint, answer.body.get("endpoints"))
             # One that neither hangs nor has news would be asked in circles.
@@ -112,6 +117,10 @@ class Talk:
 
         self._repeat(tell, f"report to {self.name}")
         link.close()
+
+    def _fetch(self, link: Link, hosts: list[str]) -> None:
+        for some in (hosts[i : i + _PARCELS_AT_ONCE] for i in range(0, len(hosts), _PARCELS_AT_ONCE)):
+            self.hand_over([str(link.get(f"/v1/parcels/{quote(host, safe='')}").body["parcel"]) for host in some])
 
     def _repeat(self, deed: Callable[[], float], about: str) -> None:
         failures = 0

@@ -11,17 +11,24 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from . import quota
 from .caches import drop_caches
 from .commands import ApplyError, Run, children, must, run, wait
 from .durable import write_whole
 from .haproxy import statistics, uptime_seconds
-from .paths import STATE, TENANT_SOCKETS, TENANTS, TENANTS_IN_FORCE
+from .logs import cut_logs
+from .paths import STATE, TENANT_FOLDERS, TENANT_LOGS, TENANT_SOCKETS, TENANTS, TENANTS_IN_FORCE
 
 LIMITS = "limits"
 """The file with a tenant's properties of its slice, one a line."""
+DISK = "disk"
+"""The file with how many MiB a tenant's files may take."""
+_PARENTS = ("hdinfra.slice", "hdinfra-tenants.slice")
+"""What protects a tenant's memory holds only as far as these, which are around it, are protected themselves."""
 _RELOAD_SECONDS = 30.0
 _IDLE_SECONDS = 600
 """Without a request for so long, a tenant's nginx goes to sleep. Waking takes half a second of one request."""
+_LOW = "MemoryLow="
 _LOGROTATE = f"{STATE}/logrotate.tenants"
 _UNIX_SOCKETS = Path("/proc/net/unix")
 _LISTENS = "00010000"  # __SO_ACCEPTCON, the kernel's flag of a socket that listens
@@ -94,6 +101,8 @@ class Servers:
             self._own(key)
             self._limit(run, key)
         if differing:
+            self._protect(run, wanted)
+            must(run, "systemctl", "start", "hdinfra-tenants-disk.service")
             self._bring(run, {key: wanted[key] for key in differing})
         drop_caches(str(self._at(path)) for path in files)
 
@@ -137,6 +146,12 @@ class Servers:
         properties = self._at(f"{TENANTS}/{key}/{LIMITS}").read_text().split()
         if properties:
             must(run, "systemctl", "set-property", "--runtime", f"hdinfra-tenants-{key}.slice", *properties)
+
+    def _protect(self, run: Run, keys: Iterable[str]) -> None:
+        lines = [line for key in keys for line in self._at(f"{TENANTS}/{key}/{LIMITS}").read_text().split()]
+        total = sum(int(line.removeprefix(_LOW).removesuffix("M")) for line in lines if line.startswith(_LOW))
+        for parent in _PARENTS:
+            must(run, "systemctl", "set-property", "--runtime", parent, f"{_LOW}{total}M")
 
     def _stamp(self, key: str) -> Path:
         return self._at(f"{TENANTS_IN_FORCE}/{key}")
@@ -191,19 +206,33 @@ def rest(run: Run) -> None:
     sleepers = [f"hdinfra-tenant@{key}.service" for key in idle(statistics(), uptime_seconds())]
     if sleepers:
         must(run, "systemctl", "stop", *sleepers)
+    cut_logs(Path(TENANT_LOGS))
     if logs := sorted(map(str, Path(TENANTS).glob("*/logrotate.conf"))):
-        must(run, "/usr/sbin/logrotate", "-s", _LOGROTATE, *logs)
+        told = run(("/usr/sbin/logrotate", "-s", _LOGROTATE, *logs))
+        if told.code:  # one tenant whose quota is full: the others' logs were rotated, and next minute is another try
+            print(told.words, file=sys.stderr)
+
+
+def disk() -> None:
+    """Have the file systems of tenants' files refuse who is over its plan. Where one keeps no quotas, `hdctl status`
+    says so, and what is written there is bounded by logrotate and nginx alone."""
+    for folder in filter(quota.enforce, TENANT_FOLDERS):
+        for path in sorted(Path(TENANTS).glob(f"*/{DISK}")):
+            quota.limit(folder, pwd.getpwnam(f"hdt-{path.parent.name}").pw_uid, int(path.read_text()))
 
 
 def main(arguments: list[str]) -> int:
-    """`begin`: at boot, sockets and limits as the files ask. `rest`: whoever is idle sleeps, and long logs are cut."""
+    """`begin`: at boot, sockets and limits as the files ask. `rest`: whoever is idle sleeps, and long logs are cut.
+    `disk`: quotas as the files ask."""
     match arguments:
         case ["begin"]:
             SERVERS.activate(run, [str(path) for path in Path(TENANTS).glob("*/*")])
         case ["rest"]:
             rest(run)
+        case ["disk"]:
+            disk()
         case _:
-            print("tenants begin | rest", file=sys.stderr)
+            print("tenants begin | disk | rest", file=sys.stderr)
             return 2
     return 0
 

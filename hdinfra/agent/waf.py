@@ -16,7 +16,7 @@ from .policy import TenantLimits, WafPolicy, WafSite
 from .router import DRAINED, router
 from .services import FIREWALL, HAPROXY, Service
 from .tenant_names import key_of, user_of
-from .tenants import LIMITS, SERVERS, USERS
+from .tenants import DISK, LIMITS, SERVERS, USERS
 from .waf_site import ENGINE, exceptions, inspected, keep_answers, limit_rate, site_zones
 
 # HAProxy's check asks for the users, and it has to listen for a tenant's nginx before that is told to go through it.
@@ -32,6 +32,8 @@ def render(policy: WafPolicy) -> Mapping[str, str]:
     for tenant, sites in groupby(ordered, key=lambda site: site.tenant):
         files |= _tenant(tenant, tuple(sites))
         files[f"{TENANTS}/{key_of(tenant)}/{LIMITS}"] = _limits(limits.get(tenant))
+        if (limited := limits.get(tenant)) and limited.disk_mib:
+            files[f"{TENANTS}/{key_of(tenant)}/{DISK}"] = f"{limited.disk_mib}\n"
     return files
 
 
@@ -89,6 +91,7 @@ def _limits(limits: TenantLimits | None) -> str:
     return (
         f"CPUWeight={limits.cpu_weight}\n"
         f"IOWeight={limits.io_weight}\n"
+        f"MemoryLow={limits.memory_low_mib}M\n"
         f"MemoryHigh={limits.memory_high_mib}M\n"
         f"MemoryMax={limits.memory_max_mib}M\n"
         f"TasksMax={limits.tasks_max}\n"

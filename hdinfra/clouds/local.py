@@ -138,6 +138,5 @@ def _attachments(plan: MachinePlan, networks: Sequence[NetworkHandle]) -> list[d
 
 
 def _ports(plan: MachinePlan) -> list[dict[str, Any]]:
-    if plan.publish is None:
-        return []
-    return [{"address": str(plan.publish.address), "port": plan.publish.port, "target": plan.publish.target}]
+    doors = (plan.publish, plan.publish_https)
+    return [{"address": str(door.address), "port": door.port, "target": door.target} for door in doors if door]

@@ -55,6 +55,21 @@ class ControlPlane(pulumi.ComponentResource):
         self._before = (*self._before, self.policy.resource)
         self.register_outputs({"endpoints": self.endpoints})
 
+    @property
+    def zone(self) -> str:
+        """Whose machines these are."""
+        return self._args.enrolment.zone
+
+    @property
+    def keys(self) -> resources.Keys:
+        """What the stack signs with."""
+        return self._args.enrolment.keys
+
+    @property
+    def provider(self) -> resources.Provider:
+        """Of all that goes through the API machines."""
+        return self._args.provider
+
     def publish(
         self,
         scope: str,

@@ -72,6 +72,8 @@ def status_of(declared: Declared) -> dict[str, Any]:
         ],
         "edge": {
             "urls": list(edge.urls) if edge else [],
+            "https_urls": list(edge.https_urls) if edge else [],
+            "authority": edge.issuer.certificate if edge and edge.issuer else "",
             "machines": [_machine("edge", machine) for machine in edge.machines.values()] if edge else [],
         },
         "control": [

@@ -7,13 +7,15 @@ from typing import Any
 import pulumi
 
 from hdinfra.clouds.cloud import MachineHandle
+from hdinfra.components.certificates import EdgeHandle, IssuerHandle, declare_certificates, declare_issuer
 from hdinfra.components.control import PolicyHandle
 from hdinfra.components.ground import declare_machine, resolved
 from hdinfra.components.instance import Instance
 from hdinfra.components.zone import Zone
-from hdinfra.model.plan import EdgePlan, MachinePlan
+from hdinfra.model.plan import EdgePlan, MachinePlan, Publish, TlsPlan
 from hdinfra.model.policies import load_balancer_policy
 from hdinfra.model.spec import Provider
+from hdinfra.plugins.policy import resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,15 @@ class ProxyEdge(pulumi.ComponentResource):
 
     machines: Mapping[str, MachineHandle]
     policy: PolicyHandle | None
+    issuer: IssuerHandle | None
+    certificates: resources.Certificates | None
     urls: tuple[pulumi.Input[str], ...]
+    https_urls: tuple[pulumi.Input[str], ...]
 
     def __init__(self, name: str, args: ProxyEdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("hdinfra:index:ProxyEdge", name, None, opts)
         plans = args.plan.machines if args.plan else ()
-        self.machines, self.policy = {}, None
+        self.machines, self.policy, self.issuer, self.certificates = {}, None, None, None
         if plans:
             control, enrolment = args.zone.management
             places, stand = args.zone.places, args.zone.yard.stand(name, plans, self)
@@ -43,22 +48,40 @@ class ProxyEdge(pulumi.ComponentResource):
                 plan.name: declare_machine(plan, places[plan.place].ground, enrolment, self, stand) for plan in plans
             }
             after = [instance.policy.resource for instance in args.instances]
-            self.policy = control.publish(name, self.machines, _document(args.instances), parent=self, after=after)
-        self.urls = tuple(url for plan in plans if (url := _url(plan, self.machines[plan.name])))
-        self.register_outputs({"urls": list(self.urls)})
+            self.issuer = declare_issuer(name, args.plan.tls if args.plan else TlsPlan(), control, self)
+            document = _document(args.instances, plans, self.issuer.thumbprint)
+            self.policy = control.publish(name, self.machines, document, parent=self, after=after)
+            hosts = [site.host for instance in args.instances for site in instance.plan.sites]
+            edge = EdgeHandle(hosts, self.machines, self.policy.resource)
+            self.certificates = declare_certificates(name, self.issuer, edge, control, self)
+        self.urls = _urls("http", [(plan, plan.publish, self.machines[plan.name]) for plan in plans])
+        self.https_urls = _urls("https", [(plan, plan.publish_https, self.machines[plan.name]) for plan in plans])
+        self.register_outputs({"urls": list(self.urls), "https_urls": list(self.https_urls)})
 
 
-def _url(plan: MachinePlan, machine: MachineHandle) -> pulumi.Input[str] | None:
+def _urls(
+    scheme: str, doors: Sequence[tuple[MachinePlan, Publish | None, MachineHandle]]
+) -> tuple[pulumi.Input[str], ...]:
     """Where people reach it: on this computer where the local cloud shows it, else at its own address."""
-    if plan.provider is Provider.LOCAL:
-        return f"http://{plan.publish.address}:{plan.publish.port}" if plan.publish else None
-    return machine.ipv4.apply(lambda address: f"http://{address}")
+    found: list[pulumi.Input[str]] = []
+    for plan, door, machine in doors:
+        if plan.provider is not Provider.LOCAL:
+            found.append(machine.ipv4.apply(lambda address: f"{scheme}://{address}"))
+        elif door:
+            found.append(f"{scheme}://{door.address}:{door.port}")
+    return tuple(found)
 
 
-def _document(instances: Sequence[Instance]) -> pulumi.Output[dict[str, Any]]:
-    known = pulumi.Output.all(**{instance.plan.name: resolved(instance.machines) for instance in instances})
+def _document(
+    instances: Sequence[Instance], edges: Sequence[MachinePlan], thumbprint: pulumi.Output[str]
+) -> pulumi.Output[dict[str, Any]]:
+    known = pulumi.Output.all(
+        thumbprint=thumbprint, **{f"of {instance.plan.name}": resolved(instance.machines) for instance in instances}
+    )
     return known.apply(
-        lambda addresses: load_balancer_policy(
-            [(instance.plan, addresses[instance.plan.name]) for instance in instances]
+        lambda all_: load_balancer_policy(
+            [(instance.plan, all_[f"of {instance.plan.name}"]) for instance in instances],
+            edges,
+            all_["thumbprint"] or "",  # under stock mocks the engine answers nothing
         ).model_dump(mode="json")
     )

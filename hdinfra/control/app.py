@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from hdinfra.control import bootstrap, machines, peers, policies, records, sites, tokens
+from hdinfra.control import bootstrap, machines, parcel_routes, peers, policies, records, sites, tokens
 from hdinfra.control.callers import Certificates
 from hdinfra.control.door import Door
 from hdinfra.control.node import Node
@@ -34,7 +34,7 @@ def create_app(node: Node) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.node, app.state.certificates = node, Certificates()
-    for part in (bootstrap, machines, peers, policies, sites, tokens, records):
+    for part in (bootstrap, machines, parcel_routes, peers, policies, sites, tokens, records):
         app.include_router(part.router)
     add_refusals(app)
     app.add_middleware(Door, node=node)

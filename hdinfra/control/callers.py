@@ -13,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from hdinfra.control.node import Node
 from hdinfra.control.refusal import RefusedError
 from hdinfra.control.roles import ALL_TENANTS, ALLOWED, Action, Role
-from hdinfra.protocol.certificate import Name, key_id, name_of
+from hdinfra.protocol.certificate import Name, key_id, name_of, public_point
 
 _SEEN_MOST = 1_000
 _BEARER = HTTPBearer(auto_error=False, description="An admin token")
@@ -34,10 +34,11 @@ class Admin:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Whom a verified certificate names, and for which key."""
+    """Whom a verified certificate names, and for which key: its digest, and as parcels are sealed for it."""
 
     name: Name
     key_id: str
+    key: str
 
 
 def node_of(request: Request) -> Node:
@@ -63,7 +64,7 @@ class Certificates:
         """Whom it names; ProtocolError when that is none of ours."""
         if escaped not in self._read:
             pem = unquote(escaped)
-            found = Machine(name_of(pem), key_id(pem))
+            found = Machine(name_of(pem), key_id(pem), public_point(pem))
             if len(self._read) >= _SEEN_MOST:
                 self._read.clear()
             self._read[escaped] = found

@@ -2,7 +2,8 @@
 
 `setting` (key `<scope>/<host>`): what was set for a site. `token` (key: its id): an admin token. `key` (key
 `<machine>/<serial>/<key id>`): that this key was seen for a machine. `completed` (key: a scope): settings up to
-`number` are served everywhere. `halt` (key `<scope>/<number>`): settings of that number went wrong on `machine`.
+`number` are served everywhere. `parcel` (key: a host): the site's certificate as the stack sealed it. `halt` (key
+`<scope>/<number>`): settings of that number went wrong on `machine`.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 from hdinfra.protocol.entry import Entry
 from hdinfra.protocol.seal import ProtocolError
 
-KEPT = {"setting": 20, "token": 1, "key": 16, "completed": 1, "halt": 200}
+KEPT = {"setting": 20, "token": 1, "key": 16, "completed": 1, "halt": 200, "parcel": 1}
 """Of each group. Earlier settings are kept for machines that may not have the newest yet."""
 _BODIES: dict[str, dict[str, Any]] = {
     "setting": {},
@@ -19,8 +20,9 @@ _BODIES: dict[str, dict[str, Any]] = {
     "key": {"role": str},
     "completed": {"number": int},
     "halt": {"machine": str, "reason": str},
+    "parcel": {"parcel": str},
 }
-_PARTS = {"setting": 2, "token": 1, "key": 3, "completed": 1, "halt": 2}
+_PARTS = {"setting": 2, "token": 1, "key": 3, "completed": 1, "halt": 2, "parcel": 1}
 _GROUPED_BY_FIRST_PART = ("key", "halt")
 
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from hdinfra.control.authority import requested_key
-from hdinfra.control.callers import Admin, MachineOf, NodeOf, may
+from hdinfra.control.callers import Admin, Machine, MachineOf, NodeOf, may
 from hdinfra.control.node import Node
+from hdinfra.control.offers import Offer
 from hdinfra.control.refusal import RefusedError
 from hdinfra.control.roles import Action
 from hdinfra.control.shapes import (
@@ -34,6 +35,8 @@ _NO_REPORT = {
     "overrides": {},
     "code": "",
     "problems": [],
+    "certificates": "",
+    "key": "",
 }
 router = APIRouter(tags=["machines"])
 
@@ -83,15 +86,26 @@ async def sync(
     until = node.clock() + wait
     node.settle_if_due()
     offer = node.offers.of(machine.name.machine)
-    while offer.etag == seen and (left := until - node.clock()) > 0:
+    while _etag(node, machine, offer) == seen and (left := until - node.clock()) > 0:
         due = node.offers.due
         await node.offered.wait(left if due is None else min(left, due - node.clock()))
         node.settle_if_due()
         offer = node.offers.of(machine.name.machine)
     node.keys.check(machine.name)  # it may have been revoked while it waited
-    lists = "" if offer.etag == seen else f",{node.offers.body(offer)}"
-    head = f'"now":{node.clock():.3f},"etag":"{offer.etag}"{_endpoints(node)}'
+    etag = _etag(node, machine, offer)
+    lists = "" if etag == seen else f",{node.offers.body(offer)}{_parcels(node, machine)}"
+    head = f'"now":{node.clock():.3f},"etag":"{etag}"{_endpoints(node)}'
     return Response(f"{{{head}{lists}}}", media_type="application/json")
+
+
+def _etag(node: Node, machine: Machine, offer: Offer) -> str:
+    parcels = node.parcels.etag(machine.name.machine)
+    return f"{offer.etag}.{parcels}" if parcels else offer.etag
+
+
+def _parcels(node: Node, machine: Machine) -> str:
+    told = node.parcels.told(machine.name.machine)
+    return f',"parcels":{json.dumps(told)}' if told else ""
 
 
 def _endpoints(node: Node) -> str:
@@ -102,7 +116,7 @@ def _endpoints(node: Node) -> str:
 @router.post("/v1/report", response_model=NowAnswer)
 async def report(body: ReportBody, machine: MachineOf, node: NodeOf) -> dict[str, Any]:
     """A machine's word on itself, to every API machine, after each change and each 10 s."""
-    node.report(machine.name.machine, body.model_dump(mode="json"))
+    node.report(machine.name.machine, {**body.model_dump(mode="json"), "key": machine.key})
     return {"now": node.clock()}
 
 
@@ -122,7 +136,8 @@ def _told(node: Node, name: str, scope: str) -> dict[str, Any]:
         "role": node.keys.role(name),
         "cluster": newest.release.members[name] if newest else "",
         "scope": scope,
-        **(report.body if report else _NO_REPORT),
+        **_NO_REPORT,
+        **(report.body if report else {}),
         "seen_seconds": round(max(node.clock() - report.at, 0.0), 3) if report else None,
         "serial": node.keys.serial(name),
         "revoked": node.keys.revoked(name),

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from hdinfra.control.authority import Authority
 from hdinfra.control.keys import TWO_KEYS, Keys, sighting
 from hdinfra.control.offers import Offers
+from hdinfra.control.parcels import Parcels
 from hdinfra.control.reports import Reports
 from hdinfra.control.rollout import Gate
 from hdinfra.control.settings import Settings, named_endpoints
@@ -40,6 +41,8 @@ class Node:
         self.statements = Statements(self.store, settings.signer, settings.zone)
         self.reports = Reports(self.store)
         self.keys = Keys(self.statements)
+        self.parcels = Parcels(self.statements, settings.signer, settings.zone)
+        self.parcels.forget()
         self.offers = Offers(self.statements, self.reports, clock)
         self.offered, self.stated, self.moved = Bell(), Bell(), asyncio.Event()
         self.named = self._named()
@@ -126,6 +129,7 @@ class Node:
     def _heard(self) -> None:
         self._follow_names()
         self.offers.forget()
+        self.parcels.forget()
         self.stated.ring()
         self.offered.ring()
         self._alarm_two_keys()

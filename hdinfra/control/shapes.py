@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hdinfra.control.roles import Role
 from hdinfra.protocol.merge import RULES
+from hdinfra.protocol.parcel import MAX_BYTES as PARCEL_BYTES
 from hdinfra.protocol.seal import MAX_BYTES
 
 LARGEST = 2**53 - 1  # what every JSON reader can hold
@@ -77,12 +78,19 @@ class ReportBody(_Body):
     overrides: Annotated[dict[HostName, ModeName], Field(max_length=2_000)]
     code: Annotated[str, Field(pattern=r"^([0-9a-f]{16}|[0-9a-f]{64})?$")]
     problems: Annotated[list[Words], Field(max_length=100)]
+    certificates: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?$")] = ""
 
 
 class PublishBody(_Body):
     """A release that the stack has signed."""
 
     release: Sealed
+
+
+class ParcelBody(_Body):
+    """A site's certificate that the stack has sealed."""
+
+    parcel: Annotated[str, Field(min_length=1, max_length=PARCEL_BYTES)]
 
 
 class SettingsBody(_Body):
@@ -148,14 +156,16 @@ class EndpointShape(BaseModel):
 
 
 class SyncAnswer(BaseModel):
-    """`releases` and `settings` are missing when `etag` is what the machine has seen, `endpoints` (of all API machines)
-    when no `control` release has named them yet."""
+    """`releases`, `settings` and `parcels` are missing when `etag` is what the machine has seen, `parcels` (by site the
+    number) also where none is for it, and `endpoints` (of all API machines) when no `control` release has named them
+    yet."""
 
     now: float
     etag: str
     endpoints: list[EndpointShape] | None = None
     releases: list[str] | None = None
     settings: list[dict[str, str]] | None = None
+    parcels: dict[str, int] | None = None
 
 
 class StatementsAnswer(BaseModel):
@@ -171,6 +181,18 @@ class NumberAnswer(BaseModel):
     """Under which number it is known."""
 
     number: int
+
+
+class ParcelsAnswer(BaseModel):
+    """By site the number of what was sealed last."""
+
+    numbers: dict[str, int]
+
+
+class ParcelAnswer(BaseModel):
+    """As the stack signed it."""
+
+    parcel: str
 
 
 class PoliciesAnswer(BaseModel):

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 _OF_ONE_ROLE = {
+    "logs": "waf",
     "router": "waf",
     "tenant_names": "waf",
     "tenants": "waf",

@@ -4,11 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from hdinfra.model.names import IPAddress, IPv4Prefix, IPv6Prefix, Name, RegionName, Spec
+from hdinfra.model.names import FilePath, IPAddress, IPv4Prefix, IPv6Prefix, Name, RegionName, Spec
 from hdinfra.model.spec import App, Provider, PublishSpec, SiteSpec
-
-FilePath = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=400)]
-"""A path beside the spec, or an absolute one."""
 
 PublicKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 """The 32 bytes of an Ed25519 public key, in base64."""

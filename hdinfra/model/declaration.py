@@ -21,6 +21,7 @@ from hdinfra.model.plan import (
     ClusterPlan,
     ControlPlan,
     EdgePlan,
+    HttpsPlan,
     InstancePlan,
     LabPlan,
     MachinePlan,
@@ -30,10 +31,21 @@ from hdinfra.model.plan import (
     SitePlan,
     SubnetPlan,
     TenantPlan,
+    TlsPlan,
     ZonePlan,
 )
 from hdinfra.model.regions import Catalogue
-from hdinfra.model.spec import ClusterSpec, Feature, InstanceSpec, OriginSpec, Provider, SiteSpec, ZoneSpec
+from hdinfra.model.spec import (
+    ClusterSpec,
+    EdgePublishSpec,
+    Feature,
+    InstanceSpec,
+    OriginSpec,
+    Provider,
+    SiteSpec,
+    TlsSpec,
+    ZoneSpec,
+)
 
 API_PORT = 9000
 """Where the management API listens (row A18)."""
@@ -78,7 +90,7 @@ def declaration(
             instance_plan(instance, by_instance[instance.name])
             for instance in sorted(spec.instances, key=lambda i: i.name)
         ),
-        edge=EdgePlan(edge, places) if spec.edge else None,
+        edge=EdgePlan(edge, places, _tls(spec.edge.tls)) if spec.edge else None,
         lab=LabPlan(tuple(machine for _, machine in machines if machine.role == "lab-origin")),
         held=held,
         withdrawn=tuple(sorted(prefixes.keys() & set(held.withdrawn))),
@@ -93,6 +105,10 @@ def declaration(
             bucket=None if spec.bundles.url or wan or not machines else bucket_cluster(spec, catalogue),
         ),
     )
+
+
+def _tls(spec: TlsSpec) -> TlsPlan:
+    return TlsPlan(issuer=spec.issuer, days=spec.days, acme=spec.acme)
 
 
 def _admin_networks(
@@ -181,6 +197,7 @@ def _machine(
     subnet = _subnet(seat, ground)
     target = API_PORT if seat.role == "control" else 80
     publish = Publish(seat.publish.address, seat.publish.port, target) if seat.publish else None
+    https = seat.publish if isinstance(seat.publish, EdgePublishSpec) else None
     return MachinePlan(
         name=seat.name,
         place=seat.place,
@@ -195,6 +212,7 @@ def _machine(
         tenant=tenant,
         zone=subnet.zone if subnet else None,
         snapshots=ground.snapshots if ground else None,
+        publish_https=Publish(https.address, https.https, 443) if https else None,
     )
 
 
@@ -246,6 +264,7 @@ def _site(site: SiteSpec, tenant: str) -> SitePlan:
         excluded_networks=tuple(sorted(set(site.excluded_networks), key=lambda n: (n.version, n))),
         rate=site.rate,
         cache=site.cache,
+        https=HttpsPlan(**site.https.model_dump()),
     )
 
 

@@ -139,6 +139,17 @@ HttpUrl = Annotated[
 ]
 """An address of unreserved characters (RFC 3986) without a query, to which a file's name can be appended."""
 
+HttpsUrl = Annotated[
+    str, StringConstraints(pattern=r"^https://[A-Za-z0-9.:\[\]_~-]+(/[A-Za-z0-9._~-]+)*/?$", max_length=500)
+]
+"""The same, and nobody on the way may change what comes from there."""
+
+Email = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._%+-]{1,64}@[a-z0-9.-]{1,190}$")]
+"""An address of a person or a list, without a display name."""
+
+FilePath = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=400)]
+"""A path beside the spec, or an absolute one."""
+
 RuleNumber = Annotated[int, Field(strict=True, ge=900_000, le=999_999)]
 """A rule of the OWASP Core Rule Set."""
 
@@ -150,8 +161,11 @@ class Spec(BaseModel):
 
 
 __all__ = [
+    "Email",
+    "FilePath",
     "Host",
     "HttpUrl",
+    "HttpsUrl",
     "IPAddress",
     "IPv4",
     "IPv4Address",

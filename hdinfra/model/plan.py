@@ -1,15 +1,18 @@
 """What the planner decided, complete and deterministic; components only declare it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from hdinfra.model.held import Held
 from hdinfra.model.spec import (
+    AcmeSpec,
     App,
     CacheSpec,
     Feature,
     HostingPlan,
+    Issuer,
     Mode,
     Profile,
     Provider,
@@ -104,6 +107,7 @@ class MachinePlan:
     image: str | None = None
     volume_gib: int | None = None
     snapshots: SnapshotsSpec | None = None
+    publish_https: Publish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,34 @@ class OriginPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpsPlan:
+    """How the edge shows a site over TLS. `certificate` and `key` are paths as the spec has them."""
+
+    redirect: bool = True
+    hsts_seconds: int = 31_536_000
+    certificate: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """A site's own certificate with its chain, and the private key, both PEM."""
+
+    certificate: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPlan:
+    """Where certificates come from. `supplied`: what was read of the files that sites name, by host."""
+
+    issuer: Issuer = Issuer.LOCAL
+    days: int = 90
+    acme: AcmeSpec | None = None
+    supplied: Mapping[str, Supplied] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SitePlan:
     """One website as the WAF and the edge will serve it."""
 
@@ -158,6 +190,7 @@ class SitePlan:
     excluded_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     rate: RateSpec | None = None
     cache: CacheSpec | None = None
+    https: HttpsPlan = HttpsPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +224,7 @@ class EdgePlan:
 
     machines: tuple[MachinePlan, ...]
     places: tuple[ClusterPlan, ...] = ()
+    tls: TlsPlan = TlsPlan()
 
     def place(self, name: str) -> ClusterPlan | None:
         """A place's network, None on the local cloud."""

@@ -12,6 +12,7 @@ from hdinfra.model.checks.instances import CONTROL, check_instances
 from hdinfra.model.checks.network import check_network
 from hdinfra.model.checks.sizes import check_sizes
 from hdinfra.model.checks.tenancy import check_tenancy
+from hdinfra.model.checks.tls import check_tls
 from hdinfra.model.declaration import declaration, has_wan
 from hdinfra.model.held import Held
 from hdinfra.model.numbering import (
@@ -85,6 +86,7 @@ def check_spec(spec: ZoneSpec, catalogue: Catalogue) -> list[Refusal]:
         *check_control(spec),
         *check_clouds(spec, catalogue),
         *check_sizes(spec, catalogue),
+        *check_tls(spec),
         *check_no_byol(spec),
     ]
 

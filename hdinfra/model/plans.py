@@ -34,7 +34,8 @@ def load_allowances() -> Mapping[HostingPlan, Allowance]:
 
 
 def limits_of(tenant: TenantPlan) -> TenantLimits:
-    """What the tenant's slice gets. Above the plan's memory it is slowed down, at a quarter more it is stopped."""
+    """What the tenant's slice gets. Half the plan's memory is its own even where memory is short; above all of it the
+    tenant is slowed down, and at a quarter more stopped."""
     allowance = load_allowances()[tenant.plan]
     weight = round(allowance.cpu * _WEIGHT_OF_A_CORE)
     return TenantLimits(
@@ -42,7 +43,9 @@ def limits_of(tenant: TenantPlan) -> TenantLimits:
         plan=tenant.plan.value,
         cpu_weight=weight,
         io_weight=weight,
+        memory_low_mib=allowance.memory_mib // 2,
         memory_high_mib=allowance.memory_mib,
         memory_max_mib=allowance.memory_mib * 5 // 4,
         tasks_max=allowance.tasks,
+        disk_mib=allowance.disk_gib * 1024,
     )

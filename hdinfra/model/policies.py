@@ -5,12 +5,13 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from types import MappingProxyType
 
 from hdinfra.model.declaration import API_PORT
-from hdinfra.model.plan import InstancePlan, OriginPlan, SitePlan
+from hdinfra.model.plan import InstancePlan, MachinePlan, OriginPlan, SitePlan
 from hdinfra.model.plans import limits_of
 from hdinfra.model.policy import (
     ApiMachine,
     Backend,
     ControlPolicy,
+    Door,
     EdgeInstance,
     EdgeSite,
     LabOriginPolicy,
@@ -37,16 +38,22 @@ def waf_policy(
     )
 
 
-def load_balancer_policy(instances: Sequence[tuple[InstancePlan, Mapping[str, Pair]]]) -> LoadBalancerPolicy:
-    """Policy of every edge machine; each Instance comes with its Machines' public addresses by name.
+def load_balancer_policy(
+    instances: Sequence[tuple[InstancePlan, Mapping[str, Pair]]], edges: Sequence[MachinePlan] = (), acme: str = ""
+) -> LoadBalancerPolicy:
+    """Policy of every edge machine; each Instance comes with its Machines' public addresses by name. `acme`: the
+    account's thumbprint, where certificates come from there.
 
     Instances without sites are left out: their WAFs listen nowhere, and the edge would never count as healthy.
     """
+    doors = {(edge.publish.port, edge.publish_https.port) for edge in edges if edge.publish and edge.publish_https}
     serving = sorted((pair for pair in instances if pair[0].sites), key=lambda pair: pair[0].name)
     sites = (_edge_site(site, instance.name) for instance, _ in serving for site in instance.sites)
     return LoadBalancerPolicy(
         instances=tuple(_edge_instance(instance, addresses) for instance, addresses in serving),
         sites=tuple(sorted(sites, key=lambda site: site.host)),
+        doors=tuple(Door(http=http, https=https) for http, https in sorted(doors)),
+        acme=acme,
     )
 
 
@@ -130,4 +137,6 @@ def _edge_site(site: SitePlan, instance: str) -> EdgeSite:
         instance=instance,
         health_path=site.health_path,
         response_timeout_seconds=site.response_timeout_seconds,
+        redirect=site.https.redirect,
+        hsts_seconds=site.https.hsts_seconds,
     )

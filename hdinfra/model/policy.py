@@ -80,9 +80,11 @@ class TenantLimits(Spec):
     plan: Name
     cpu_weight: Annotated[int, Field(ge=1, le=10_000)]
     io_weight: Annotated[int, Field(ge=1, le=10_000)]
+    memory_low_mib: Annotated[int, Field(ge=0, le=1_048_576)]
     memory_high_mib: Annotated[int, Field(ge=16, le=1_048_576)]
     memory_max_mib: Annotated[int, Field(ge=16, le=1_048_576)]
     tasks_max: Annotated[int, Field(ge=4, le=100_000)]
+    disk_mib: Annotated[int, Field(ge=16, le=1_073_741_824)]
 
 
 class WafPolicy(Spec):
@@ -117,21 +119,33 @@ class EdgeInstance(Spec):
 
 
 class EdgeSite(Spec):
-    """A website and the Instance that answers for it."""
+    """A website and the Instance that answers for it. `hsts_seconds`: what browsers are told; 0 for nothing."""
 
     host: Host
     instance: Name
     health_path: UrlPath
     response_timeout_seconds: Seconds
+    redirect: bool = False
+    hsts_seconds: Annotated[int, Field(ge=0, le=63_072_000)] = 0
+
+
+class Door(Spec):
+    """Where one edge is shown, as visitors write it: a plain port, and the port that the way to HTTPS leads to."""
+
+    http: Port
+    https: Port
 
 
 class LoadBalancerPolicy(Spec):
-    """Policy of one edge machine."""
+    """Policy of every edge machine. `doors`: all that are not 80 and 443. `acme`: the thumbprint of the account whose
+    challenges are answered (RFC 8555, section 8.3)."""
 
     app: Literal["load-balancer"] = "load-balancer"
     schema_version: Literal[1] = 1
     instances: Annotated[tuple[EdgeInstance, ...], Field(max_length=500)]
     sites: Annotated[tuple[EdgeSite, ...], Sites]
+    doors: Annotated[tuple[Door, ...], Field(max_length=500)] = ()
+    acme: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]{43})?$")] = ""
 
 
 class LabOriginPolicy(Spec):

@@ -16,6 +16,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "byol.licence-forged": "The licence is as the vendor signed it, byte by byte.",
         "byol.licence-not-yet": "The licence's first day has come.",
         "byol.licence-tenant": "The licence was issued to the tenant that the spec names.",
+        "byol.no-https": "A BYOL Instance stands behind somebody else's edge, so its sites say nothing of HTTPS.",
         "byol.no-zone": "What is deployed as a Zone is the spec of a Zone, not of a BYOL Instance.",
         "byol.not-in-vendor-stack": "A Zone has no BYOL Instance: those are hosted by the customer.",
         "byol.one-way": "A BYOL Instance stands either in a cloud's data centre or on machines that are installed.",
@@ -37,6 +38,10 @@ RULES: Mapping[str, str] = MappingProxyType(
         "control.cluster-unknown": "The management API names only Clusters of its Zone.",
         "control.duplicate-port": "An API machine is published at no port that another machine holds.",
         "edge.duplicate-port": "No two edge places are published at the same address and port of this computer.",
+        "edge.https-port": (
+            "An edge shows HTTPS at a port up to 65,535 that is not its plain one, and edges with one plain port have "
+            "one for HTTPS."
+        ),
         "edge.place-missing": "An edge has places.",
         "edge.two-operators": "The edge's places belong to at least two operators.",
         "instance.app-minimum": "A Machine has at least what its App needs.",
@@ -77,6 +82,14 @@ RULES: Mapping[str, str] = MappingProxyType(
         "spec.unknown-key": "Every key is one that the spec knows.",
         "spec.yaml": "The spec is one YAML mapping without duplicate keys, aliases and explicit tags.",
         "tenant.duplicate-name": "Every tenant of an Instance has a name of its own.",
+        "tls.acme-account": "An ACME account is given where the issuer is `acme`, and nowhere else.",
+        "tls.certificate-and-key": "A site names both a certificate and its key, or neither.",
+        "tls.certificate-missing": "Where certificates are supplied, every site names one.",
+        "tls.expired": "A supplied certificate has not ended.",
+        "tls.file": "A supplied certificate and its key can be read, are PEM and not encrypted.",
+        "tls.host-not-covered": "A supplied certificate names its site's host, itself or by a wildcard.",
+        "tls.key-mismatch": "A supplied certificate was made for the key beside it.",
+        "tls.not-yet": "A supplied certificate's first day has come.",
         "zone.area": "The Zone's area is known, and every Cluster's data centre lies inside it.",
         "zone.local-alone": "A Zone is on the local cloud whole or not at all.",
         "zone.region-unknown": "Every region is one of its provider's.",

@@ -6,7 +6,10 @@ from typing import Annotated, Literal, assert_never
 from pydantic import Field
 
 from hdinfra.model.names import (
+    Email,
+    FilePath,
     Host,
+    HttpsUrl,
     HttpUrl,
     IPAddress,
     IPv4,
@@ -163,6 +166,19 @@ class CacheSpec(Spec):
     size_mib: Annotated[int, Field(strict=True, ge=1, le=1_024)] = 64
 
 
+class HttpsSpec(Spec):
+    """How the edge shows a site over TLS. A certificate of the user's own takes the place of the edge's issuer."""
+
+    redirect: Annotated[bool, Field(strict=True)] = Field(
+        default=True, description="Whether plain HTTP is answered with the way to HTTPS once there is a certificate"
+    )
+    hsts_seconds: Annotated[int, Field(strict=True, ge=0, le=63_072_000)] = Field(
+        default=31_536_000, description="How long browsers shall ask over HTTPS only; 0: nothing is said of it"
+    )
+    certificate: FilePath | None = Field(default=None, description="PEM, its issuers behind it; wants `key`")
+    key: FilePath | None = Field(default=None, description="The certificate's private key, PEM, not encrypted")
+
+
 class SiteSpec(Spec):
     """One website of a tenant. `mode`, `paranoia` and `exclusions` hold until the management API says otherwise; all
     else is the stack's alone."""
@@ -182,6 +198,7 @@ class SiteSpec(Spec):
     )
     rate: RateSpec | None = Field(default=None, description="Left out, clients may ask as much as they like")
     cache: CacheSpec | None = Field(default=None, description="Left out, every request goes to the origin")
+    https: HttpsSpec = HttpsSpec()
     ceilings: CeilingsSpec = CeilingsSpec()
     origins: Annotated[tuple[OriginSpec, ...], Field(min_length=1, max_length=16)]
     health_path: UrlPath = "/"
@@ -235,11 +252,28 @@ class InstanceSpec(Spec):
                 assert_never(self.tenancy)
 
 
+HTTPS_ABOVE = 363
+"""443 - 80: how far above its plain port an edge is shown over HTTPS."""
+
+
 class PublishSpec(Spec):
     """Where the local cloud shows an edge on this computer."""
 
     address: IPv4 = IPv4Address("127.0.0.1")
     port: Annotated[int, Field(strict=True, ge=1024, le=65535)]
+
+
+class EdgePublishSpec(PublishSpec):
+    """The same for both doors of an edge."""
+
+    https_port: Annotated[int, Field(strict=True, ge=1024, le=65535)] | None = Field(
+        default=None, description="Left out, 363 above `port`, as 8443 is above 8080"
+    )
+
+    @property
+    def https(self) -> int:
+        """The port that shows HTTPS."""
+        return self.port + HTTPS_ABOVE if self.https_port is None else self.https_port
 
 
 class PlaceSpec(Spec):
@@ -250,13 +284,39 @@ class PlaceSpec(Spec):
     region: RegionName
     account: Name | None = Field(default=None, description="As a Cluster's")
     waivers: Waivers = Field(default={}, description="As a Cluster's")
-    publish: PublishSpec | None = None
+    publish: EdgePublishSpec | None = None
+
+
+class Issuer(StrEnum):
+    """Who certifies sites that bring no certificate: an authority of the stack's own, an ACME server, or nobody."""
+
+    LOCAL = "local"
+    ACME = "acme"
+    SUPPLIED = "supplied"
+
+
+class AcmeSpec(Spec):
+    """An account at a certificate authority that speaks ACME (RFC 8555); hosts are proven over HTTP on port 80."""
+
+    directory: HttpsUrl = Field(description="Such as https://acme-v02.api.letsencrypt.org/directory")
+    contact: Email = Field(description="Whom the authority writes to")
+
+
+class TlsSpec(Spec):
+    """Where sites' certificates come from. `local`: nobody but this stack knows its authority, so it is for trials."""
+
+    issuer: Issuer = Issuer.LOCAL
+    acme: AcmeSpec | None = Field(default=None, description="With `issuer: acme` and only then")
+    days: Annotated[int, Field(strict=True, ge=1, le=397)] = Field(
+        default=90, description="How long certificates of the issuer `local` are good for"
+    )
 
 
 class EdgeSpec(Spec):
     """What users' requests meet first."""
 
     places: tuple[PlaceSpec, ...]
+    tls: TlsSpec = TlsSpec()
     vcpu: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     memory_mib: Annotated[int, Field(strict=True, ge=128, le=262_144)] = 256
 

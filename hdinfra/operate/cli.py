@@ -53,12 +53,13 @@ def plan(
 @app.command(epilog="Examples: [bold]hdinfra up[/bold], [bold]hdinfra up --stack india[/bold]")
 def up(stack: Stack = "local", directory: Directory = None) -> None:
     """Bring the zone up, or mend it; returns when every edge answers. Run it as often as you like."""
-    from hdinfra.operate import show, up  # noqa: PLC0415
+    from hdinfra.operate import show, site_tls, up  # noqa: PLC0415
 
-    talk = progress()
-    done = up.up(open_workspace(directory, stack), talk)
+    talk, workspace = progress(), open_workspace(directory, stack)
+    done = up.up(workspace, talk)
     summary(done.changes, talk)
-    for line in (*done.known.edge_urls, *show.curl_lines(done.known)):
+    secured = site_tls.curl_lines(done.known, site_tls.keep_authority(workspace, done.known))
+    for line in (*done.known.edge_urls, *done.known.https_urls, *show.curl_lines(done.known), *secured):
         typer.echo(line)
 
 
@@ -74,7 +75,7 @@ def down(stack: Stack = "local", directory: Directory = None) -> None:
 
 @app.command(epilog="Examples: [bold]hdinfra status[/bold], [bold]hdinfra status --json | jq .clusters[/bold]")
 def status(stack: Stack = "local", directory: Directory = None, as_json: AsJson = False) -> None:
-    """Look at every machine; exit 1 when one is not well."""
+    """Look at every machine and certificate; exit 1 when one is not well, warn of what ends within 21 days."""
     from hdinfra.operate import show  # noqa: PLC0415
     from hdinfra.operate.containers import open_containers  # noqa: PLC0415
     from hdinfra.operate.control import alarms_of  # noqa: PLC0415
@@ -84,7 +85,7 @@ def status(stack: Stack = "local", directory: Directory = None, as_json: AsJson 
     deployed = Engine(open_workspace(directory, stack)).deployed_with_secrets()
     seen = look(declared_of(deployed, stack), open_containers(), alarms_of(deployed, stack))
     give(as_json, seen.zone, lambda console: show.show_status(seen.zone, seen.unwell, console))
-    if seen.unwell:
+    if seen.unwell or seen.uncertified:
         raise typer.Exit(1)
 
 

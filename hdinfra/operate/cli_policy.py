@@ -50,7 +50,8 @@ def diff(stack: Stack = "local", directory: Directory = None, as_json: AsJson = 
 
     workspace = open_workspace(directory, stack)
     deployed = Engine(workspace).deployed_with_secrets()
-    planned = planned_documents(decide(workspace, deployed).plan)
+    thumbprints = deployed.named("thumbprint") if deployed else frozenset()
+    planned = planned_documents(decide(workspace, deployed).plan, next(iter(thumbprints), ""))
     with control_of(deployed, stack) as control:
         found = policy.diff_scopes(control, planned)
     data = {"scopes": [one.as_json() for one in found]}

@@ -1,5 +1,6 @@
 """From the spec on disk and what is held, in the file and as deployed, to the plan that will be declared."""
 
+import time
 from dataclasses import dataclass
 
 import hdinfra
@@ -32,7 +33,7 @@ def decide_for(spec: ZoneSpec, workspace: Workspace, deployed: Deployed | None) 
     notes: tuple[str, ...] = ()
     if in_stack is not None and in_stack.serial > (in_file.serial if in_file else -1):
         notes = (f"{workspace.lock_file.name} is older than what is deployed (serial {in_stack.serial}): taking that",)
-    return Decision(hdinfra.planned(spec, held=held), notes)
+    return Decision(_planned(spec, held, workspace), notes)
 
 
 def decide_again(workspace: Workspace, first: Decision, deployed: Deployed | None) -> Decision:
@@ -46,11 +47,16 @@ def rechoose(workspace: Workspace) -> Decision:
     deployed = _deployed_held(Engine(workspace).deployed() if workspace.config_file.exists() else None)
     held = rechosen(newest(load_held(workspace.lock_file), deployed))
     decision = Decision(
-        hdinfra.planned(hdinfra.load_spec(workspace.spec_file), held=held),
+        _planned(hdinfra.load_spec(workspace.spec_file), held, workspace),
         (f"chosen anew; `hdinfra up --stack {workspace.stack}` carries it out",),
     )
     keep(workspace, decision.plan.held)
     return decision
+
+
+def _planned(spec: ZoneSpec, held: Held | None, workspace: Workspace) -> ZonePlan:
+    certificates = hdinfra.read_certificates(spec, workspace.spec_file.parent, time.time())
+    return hdinfra.planned(spec, held, certificates)
 
 
 def keep(workspace: Workspace, held: Held) -> bool:

@@ -18,8 +18,9 @@ class Planned:
     members: Mapping[str, str]
 
 
-def planned_documents(plan: ZonePlan) -> dict[str, Planned]:
-    """By scope. WorkspaceError where a provider, not the plan, gives addresses that a policy names."""
+def planned_documents(plan: ZonePlan, thumbprint: str = "") -> dict[str, Planned]:
+    """By scope; `thumbprint`: the deployed ACME account's. WorkspaceError where a provider, not the plan, gives
+    addresses that a policy names."""
     public = {machine.name: _public(machine) for machine in plan.machines}
     lab = {machine.name.removeprefix("lab-"): public[machine.name] for machine in plan.lab.origins}
     edges = plan.edge.machines if plan.edge else ()
@@ -33,7 +34,7 @@ def planned_documents(plan: ZonePlan) -> dict[str, Planned]:
     for instance in plan.instances:
         found[f"instance-{instance.name}"] = _planned(waf_policy(instance, lab, edge_addresses), instance.machines)
     served = [(one, {machine.name: public[machine.name] for machine in one.machines}) for one in plan.instances]
-    found["edge"] = _planned(load_balancer_policy(served), edges)
+    found["edge"] = _planned(load_balancer_policy(served, edges, thumbprint), edges)
     return {scope: planned for scope, planned in sorted(found.items()) if planned.members}
 
 

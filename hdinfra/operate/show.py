@@ -16,6 +16,7 @@ from hdinfra.model.regions import load_catalogue
 from hdinfra.model.spec import Feature, Provider
 from hdinfra.operate.decide import Decision
 from hdinfra.operate.report import Report
+from hdinfra.operate.site_tls import words
 from hdinfra.operate.tables import seconds, table
 
 if TYPE_CHECKING:  # a plan is shown without the extra that looking at machines needs
@@ -117,13 +118,14 @@ def show_status(status: Json, not_well: Sequence[str], console: Console) -> None
         machines = status["edge"]["machines"] if place == "edge" else status[place]
         rows += [_status_row(place, "", machine) for machine in machines]
     console.print(table(("cluster", "operator", "machine", "role", "health", "policy", "remarks"), rows))
-    for url in status["edge"]["urls"]:
+    for url in (*status["edge"]["urls"], *status["edge"]["https_urls"]):
         console.print(f"edge {escape(url)}")
     for one in status["instances"]:
         tenants = ", ".join(map(escape, one["tenants"])) or "nobody yet"
         console.print(f"instance {escape(one['name'])}, {one['tenancy']}: {tenants}")
+    certificates = {one["host"]: one for one in status["certificates"]}
     for site in status["sites"]:
-        console.print(f"site {escape(site['host'])} of {escape(site['tenant'])}, {site['mode']}")
+        console.print(_site_line(site, certificates.get(site["host"])))
     for alarm in status["alarms"]:
         console.print(f"[red]alarm {escape(alarm['code'])}:[/red] {escape(str(alarm['message']))}")
     for name in not_well:
@@ -241,6 +243,15 @@ def _status_row(place: str, operator: str, machine: Json) -> tuple[str | Text, .
     if unenforced := machine["limits_unenforced"]:
         remarks.append(f"tenants' limits are not enforced here: {', '.join(unenforced)}")
     return (place, operator, machine["name"], machine["role"], _mark(machine["healthy"]), version, "; ".join(remarks))
+
+
+def _site_line(site: Json, certificate: Json | None) -> str:
+    line = f"site {escape(site['host'])} of {escape(site['tenant'])}, {site['mode']}"
+    if certificate is None:
+        return line
+    colour = "red" if not certificate["well"] else "yellow" if certificate["ends_soon"] else ""
+    told = escape(words(certificate))
+    return f"{line}, [{colour}]{told}[/{colour}]" if colour else f"{line}, {told}"
 
 
 def _mark(healthy: bool) -> Text:

@@ -7,6 +7,7 @@ from typing import Any
 from hdinfra.operate.containers import Containers, each
 from hdinfra.operate.engine import Deployed, Engine
 from hdinfra.operate.errors import WorkspaceError
+from hdinfra.operate.site_tls import certificates
 
 Json = dict[str, Any]
 Told = Mapping[str, Any] | None
@@ -73,6 +74,16 @@ class Declared:
         return tuple(self.output["edge"]["urls"])
 
     @property
+    def https_urls(self) -> tuple[str, ...]:
+        """Where it answers over HTTPS."""
+        return tuple(self.output["edge"].get("https_urls", ()))
+
+    @property
+    def authority(self) -> str:
+        """The certificate (PEM) that visitors have to believe; empty where everybody knows the issuer."""
+        return str(self.output["edge"].get("authority") or "")
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         """Every site's host."""
         return tuple(site["host"] for site in self.output["sites"])
@@ -111,10 +122,12 @@ def declared_of(deployed: Deployed | None, stack: str) -> Declared:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One look: the zone with `healthy` filled in, and every container that does not serve, edge and lab included."""
+    """One look: the zone with `healthy` filled in, every container that does not serve, edge and lab included, and
+    sites that some edge shows no certificate for, or one that has ended."""
 
     zone: Json
     unwell: tuple[str, ...]
+    uncertified: tuple[str, ...] = ()
 
 
 def look(known: Declared, containers: Containers, alarms: Sequence[Mapping[str, Any]] = ()) -> Seen:
@@ -124,19 +137,30 @@ def look(known: Declared, containers: Containers, alarms: Sequence[Mapping[str, 
     # It serves files and knows no policy, so it has no agent to ask.
     stores = [store["container"] for store in known.stores]
     told |= {name: {"serving": containers.is_running(name)} for name in stores}
-    zone = {
+    zone: Json = {
         "zone": known.output["zone"],
         "clusters": [_cluster(cluster, told) for cluster in known.clusters],
         # A zone that was brought up before there were dedicated Instances does not say so.
         "instances": [dict(one) for one in known.output.get("instances", ())],
-        "edge": {"urls": list(known.edge_urls), "machines": _machines(known.edge_machines, told)},
+        "edge": {
+            "urls": list(known.edge_urls),
+            "https_urls": list(known.https_urls),
+            "machines": _machines(known.edge_machines, told),
+        },
         "control": _machines(known.control_machines, told),
         "bundles": _machines(known.stores, told),
         "lab": _machines(known.lab_machines, told),
         "sites": [{key: site[key] for key in _SITE_FIELDS} for site in known.output["sites"]],
+        # A zone that was brought up before there was TLS shows none.
+        "certificates": (
+            certificates(known.hosts, [told[name] for name in known.edge_containers])
+            if "https_urls" in known.output["edge"] and known.edge_machines
+            else []
+        ),
         "alarms": [dict(alarm) for alarm in alarms],
     }
-    return Seen(zone, tuple(name for name in sorted(told) if not _serves(told[name])))
+    uncertified = tuple(str(one["host"]) for one in zone["certificates"] if not one["well"])
+    return Seen(zone, tuple(name for name in sorted(told) if not _serves(told[name])), uncertified)
 
 
 def _cluster(cluster: Mapping[str, Any], told: Mapping[str, Told]) -> Json:

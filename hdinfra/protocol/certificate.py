@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from hdinfra.protocol.parcel import public_of
 from hdinfra.protocol.seal import ProtocolError
 
 ROOT_DAYS = 3650
@@ -40,6 +41,21 @@ class Name:
         return f"urn:hdinfra:{self.zone}:{self.role}:{self.machine}:{self.serial}"
 
 
+@dataclass(frozen=True, slots=True)
+class Life:
+    """From when (seconds since 1970), and how long."""
+
+    begin: float
+    days: int = 0
+    hours: int = 0
+
+    @property
+    def span(self) -> tuple[datetime.datetime, datetime.datetime]:
+        """As it stands in the certificate: clocks differ, so it begins a little earlier."""
+        begin = datetime.datetime.fromtimestamp(int(self.begin), datetime.UTC)
+        return begin - _BACKDATED, begin + datetime.timedelta(days=self.days, hours=self.hours)
+
+
 def new_key() -> str:
     """A private key (P-256), PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -51,7 +67,26 @@ def new_root(zone: str, key: str, now: float) -> str:
     """The root's own certificate, PEM; `now` in seconds since 1970, as everywhere here."""
     private, subject = _private(key), _subject(f"hdinfra {zone}")
     issuer = _Issuer(subject, private.public_key(), private)
-    return issuer.certifies(subject, private.public_key(), _Life(now, days=ROOT_DAYS), _authority(depth=1))
+    return issuer.certifies(subject, private.public_key(), Life(now, days=ROOT_DAYS), _authority(depth=1))
+
+
+def new_site_root(zone: str, key: str, now: float) -> str:
+    """The local authority's certificate, under which edges show sites to visitors; no machine believes it."""
+    private, subject = _private(key), _subject(f"hdinfra {zone} sites")
+    issuer = _Issuer(subject, private.public_key(), private)
+    return issuer.certifies(subject, private.public_key(), Life(now, days=ROOT_DAYS), _authority(depth=0))
+
+
+def issue_site(root: str, root_key: str, key: str, host: str, life: Life) -> str:
+    """A certificate for one host and this key (PEM, P-256)."""
+    extensions: _Extensions = (
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (_usage(signs_certificates=False), True),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        (x509.SubjectAlternativeName([x509.DNSName(host)]), False),
+    )
+    public = _private(key).public_key()
+    return _issuer(root, root_key).certifies(_subject(host), public, life, extensions)
 
 
 def request(key: str, machine: str) -> str:
@@ -62,13 +97,13 @@ def request(key: str, machine: str) -> str:
 
 def issue_authority(root: str, root_key: str, csr: str, machine: str, now: float) -> str:
     """The certificate under which one API machine certifies machines, PEM."""
-    subject, life = _subject(f"hdinfra authority {machine}"), _Life(now, days=AUTHORITY_DAYS)
+    subject, life = _subject(f"hdinfra authority {machine}"), Life(now, days=AUTHORITY_DAYS)
     return _issuer(root, root_key).certifies(subject, _requested(csr), life, _authority(depth=0))
 
 
 def issue_leaf(authority: str, authority_key: str, csr: str, name: Name, now: float) -> str:
     """A machine's certificate for both ends of TLS, PEM; its issuer's is not appended."""
-    life = _Life(now, hours=LEAF_HOURS)
+    life = Life(now, hours=LEAF_HOURS)
     return _issuer(authority, authority_key).certifies(_subject(name.machine), _requested(csr), life, _leaf(name))
 
 
@@ -92,6 +127,11 @@ def key_id(pem: str) -> str:
     return hashlib.sha256(spki).hexdigest()
 
 
+def public_point(certificate: str) -> str:
+    """The public key of a leaf, as parcels are sealed for it."""
+    return public_of(_elliptic(_certificate(certificate).public_key()))
+
+
 def ends_at(certificate: str) -> float:
     """When it ends, in seconds since 1970."""
     return _certificate(certificate).not_valid_after_utc.timestamp()
@@ -106,27 +146,13 @@ def check_issued(certificate: str, issuer: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Life:
-    """From when (seconds since 1970), and how long."""
-
-    begin: float
-    days: int = 0
-    hours: int = 0
-
-    @property
-    def span(self) -> tuple[datetime.datetime, datetime.datetime]:
-        begin = datetime.datetime.fromtimestamp(int(self.begin), datetime.UTC)
-        return begin - _BACKDATED, begin + datetime.timedelta(days=self.days, hours=self.hours)
-
-
-@dataclass(frozen=True, slots=True)
 class _Issuer:
     name: x509.Name
     public: ec.EllipticCurvePublicKey
     private: ec.EllipticCurvePrivateKey
 
     def certifies(
-        self, subject: x509.Name, public: ec.EllipticCurvePublicKey, life: _Life, extensions: _Extensions
+        self, subject: x509.Name, public: ec.EllipticCurvePublicKey, life: Life, extensions: _Extensions
     ) -> str:
         begin, end = life.span
         builder = x509.CertificateBuilder(self.name, subject, public, x509.random_serial_number(), begin, end)

@@ -45,6 +45,9 @@ CONTROL_PLANE: Mapping[str, Outputs] = {
     },
     "hdpolicy:index:Authority": lambda *_: {"certificate": "recorded authority", "endsAt": 0},
     "hdpolicy:index:Policy": lambda name, _: {"number": 1, "digest": f"{name}-digest", "serving": True, "silent": []},
+    "hdpolicy:index:SiteAuthority": lambda *_: {"certificate": "recorded authority", "key": "recorded site key"},
+    "hdpolicy:index:AcmeAccount": lambda *_: {"key": "recorded account key", "thumbprint": "recorded".ljust(43, "-")},
+    "hdpolicy:index:Certificates": lambda *_: {"certificates": {}, "endsAt": {}, "shown": True},
 }
 """What the control plane's provider adds. The key is nobody's: 32 zero bytes."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hdinfra.protocol import certificate, seal, token
+from hdinfra.protocol.parcel import read_parcel
 from hdinfra.protocol.release import Release, open_release, seal_release
 
 ZONE = "test"
@@ -58,6 +59,9 @@ class StandInMachine:
         else:
             self.number, self.failed = release.number, None
 
+    def open(self, name: str, parcels: Mapping[str, str], signer: str) -> None:
+        """Machines that show no site."""
+
     def told(self, name: str) -> dict[str, Any]:
         return {
             "name": name,
@@ -79,6 +83,7 @@ class StandInFleet:
         self.settings: list[dict[str, Any]] = []
         self.published: list[tuple[int, tuple[str, ...]]] = []
         self.asked: list[str] = []
+        self.parcels: dict[str, str] = {}
         self.tells_seals = True
         self.frozen = False
         self.grew = threading.Condition()
@@ -111,7 +116,17 @@ class StandInFleet:
                 for name in release.released:
                     if name in self.machines:
                         self.machines[name].sync(release)
+        for name, machine in self.machines.items():
+            machine.open(name, self.parcels, self.keys.signer)
         return {"machines": [machine.told(name) for name, machine in sorted(self.machines.items())]}
+
+    def take_parcel(self, text: str) -> tuple[int, dict[str, Any]]:
+        parcel = read_parcel(text, self.keys.signer, ZONE)
+        self.parcels[parcel.label.host] = text
+        return 200, {"number": parcel.label.number}
+
+    def numbers(self) -> dict[str, int]:
+        return {h: read_parcel(t, self.keys.signer, ZONE).label.number for h, t in self.parcels.items()}
 
     def told_scope(self, scope: str) -> tuple[int, dict[str, Any]]:
         newest = next(iter(self.releases(scope)), None)
@@ -139,6 +154,7 @@ class StandInApi:
         self.key = certificate.new_key()
         self.bootstrap: dict[str, Any] | None = None
         self.enrolment = ""
+        self.lies: dict[str, str] = {}
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.server = _Server(("127.0.0.1", 0), _handler(self))
         self.server.tls = self.tls
@@ -183,7 +199,12 @@ class StandInApi:
             return refusal(401, "token.unknown", "who are you?")
         match (method, path.removeprefix("/v1/").split("/")):
             case "GET", ["machines"]:
-                found = 200, self.fleet.told_machines()
+                told = self.fleet.told_machines()["machines"]
+                found = 200, {"machines": [{**one, **self._lie(one["name"])} for one in told]}
+            case "GET", ["parcels"]:
+                found = 200, {"numbers": self.fleet.numbers()}
+            case "PUT", ["parcels"]:
+                found = self.fleet.take_parcel(body["parcel"])
             case "GET", ["policies", scope]:
                 found = self.fleet.told_scope(scope)
             case "GET", ["policies", scope, "history"]:
@@ -193,6 +214,9 @@ class StandInApi:
             case _:
                 found = refusal(404, "path.unknown", path)
         return found
+
+    def _lie(self, name: str) -> dict[str, str]:
+        return {"key": self.lies[name]} if name in self.lies else {}
 
     def _bootstrap(self, method: str, body: Any) -> tuple[int, dict[str, Any]]:
         if method == "GET":

@@ -12,6 +12,7 @@ from toolchain.go_build import numbers, wanted_go
 
 ROOT = Path(__file__).parents[2]
 TARGETS = ["setup", "check", "test", "test-model", "test-machine", "test-graph", "test-engine", "test-local"]
+TARGETS += ["setup-metal", "test-metal"]
 DEEDS = ["up", "drill", "down", "bench", "docs", "clean"]
 
 

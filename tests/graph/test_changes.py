@@ -20,12 +20,12 @@ def test_the_same_spec_gives_the_same_graph(record: Recorder) -> None:
 
 def test_a_new_site_touches_policies_only(record: Recorder) -> None:
     changed = declared(record, LOCAL).changed(declared(record, with_site()))
-    assert changed == {*POLICIES, "lab-globex-blog-policy"}
+    assert changed == {*POLICIES, "edge-certificates", "lab-globex-blog-policy"}
 
 
 def test_a_new_tenant_touches_policies_only_and_leaves_the_others_sites(record: Recorder) -> None:
     before, after = declared(record, LOCAL), declared(record, with_tenant())
-    assert before.changed(after) == POLICIES
+    assert before.changed(after) == POLICIES | {"edge-certificates"}
     old, new = (
         {site["host"]: site for site in graph.named("instance-web-policy").inputs["document"]["sites"]}
         for graph in (before, after)

@@ -85,6 +85,7 @@ def test_every_component_registers_its_outputs_once(local_zone: Graph) -> None:
 SECRETS = {
     "hdlocal:index:Machine": {"userData"},
     "hdpolicy:index:Authority": {"rootKey", "signingKey"},
+    "hdpolicy:index:Certificates": {"adminToken", "issuerKey", "signingKey", "supplied"},
     "hdpolicy:index:Policy": {"adminToken", "signingKey"},
 }
 
@@ -146,8 +147,14 @@ def test_edges_and_apis_are_published_and_nothing_else(local_zone: Graph) -> Non
     assert ports == {
         "a-control-1": [{"address": "127.0.0.1", "port": 9440, "target": 9000}],
         "b-control-1": [{"address": "127.0.0.1", "port": 9441, "target": 9000}],
-        "east-edge": [{"address": "127.0.0.1", "port": 8080, "target": 80}],
-        "west-edge": [{"address": "127.0.0.1", "port": 8081, "target": 80}],
+        "east-edge": [
+            {"address": "127.0.0.1", "port": 8080, "target": 80},
+            {"address": "127.0.0.1", "port": 8443, "target": 443},
+        ],
+        "west-edge": [
+            {"address": "127.0.0.1", "port": 8081, "target": 80},
+            {"address": "127.0.0.1", "port": 8444, "target": 443},
+        ],
     }
 
 

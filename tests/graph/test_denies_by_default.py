@@ -9,7 +9,8 @@ import yaml
 
 from hdinfra.testing import Graph, Registered
 
-PUBLIC = {"a-web-1": [], "b-web-1": [], "east-edge": ["80"], "west-edge": ["80"], "a-control-1": []}
+EDGE = ["80", "443"]
+PUBLIC = {"a-web-1": [], "b-web-1": [], "east-edge": EDGE, "west-edge": EDGE, "a-control-1": []}
 
 
 def firewall_of(machine: Registered) -> str:

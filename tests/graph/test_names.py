@@ -39,12 +39,14 @@ hdlocal:index:Network b-network < b
 hdlocal:index:Network wan < local
 hdpolicy:index:Authority a-control-1-authority < control
 hdpolicy:index:Authority b-control-1-authority < control
+hdpolicy:index:Certificates edge-certificates < edge
 hdpolicy:index:Keys control-keys < local
 hdpolicy:index:Policy control-policy < control
 hdpolicy:index:Policy edge-policy < edge
 hdpolicy:index:Policy instance-web-policy < web
 hdpolicy:index:Policy lab-acme-shop-policy < lab
 hdpolicy:index:Policy lab-globex-blog-policy < lab
+hdpolicy:index:SiteAuthority edge-authority < edge
 pulumi:providers:hdlocal a-provider < a
 pulumi:providers:hdlocal b-provider < b
 pulumi:providers:hdlocal bundles-provider < bundles

@@ -62,7 +62,7 @@ def test_nothing_but_the_published_ports_listens_on_this_computer(zone: Project)
         for binding in bindings or ()
     }
     first = zone.spec["control"]["publish"]["port"]
-    assert ports - {first, first + 1} == {int(url.rpartition(":")[2]) for url in zone.urls}
+    assert ports - {first, first + 1} == {*(int(url.rpartition(":")[2]) for url in zone.urls), *zone.https_ports}
     for port in ports:
         with socket.create_connection(("127.0.0.1", port), timeout=5):
             pass

@@ -39,7 +39,15 @@ SITE = {
     **{key: value for key, value in waf("a.test")["sites"][0].items() if key not in ("host", "tenant")},
     "origins": [{"address": "127.0.0.1", "port": 8081}],
 }
-LIMITS = {"plan": "small", "cpu_weight": 100, "io_weight": 50, "memory_high_mib": 384, "memory_max_mib": 512}
+LIMITS = {
+    "plan": "small",
+    "cpu_weight": 100,
+    "io_weight": 50,
+    "memory_high_mib": 384,
+    "memory_max_mib": 512,
+    "memory_low_mib": 192,
+    "disk_mib": 1024,
+}
 
 
 def policy(*sites: tuple[str, str], edges: tuple[str, ...] = (), **changes: Any) -> dict[str, Any]:

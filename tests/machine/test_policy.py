@@ -68,6 +68,7 @@ def test_reads_the_other_documents_that_the_model_writes() -> None:
 
 LIMITS = {"name": "acme", "plan": "x-large", "cpu_weight": 800, "io_weight": 800, "tasks_max": 64}
 MEMORY = {"memory_high_mib": 8192, "memory_max_mib": 10240}
+NEWER = {"memory_low_mib": 4096, "disk_mib": 512_000}
 
 
 def test_a_document_from_before_there_were_plans_is_read() -> None:
@@ -78,14 +79,28 @@ def test_a_document_from_before_there_were_plans_is_read() -> None:
 
 
 def test_reads_the_limits_that_the_model_writes() -> None:
-    document = model.WafPolicy.model_validate({**WAF, "tenants": [{**LIMITS, **MEMORY}]})
+    document = model.WafPolicy.model_validate({**WAF, "tenants": [{**LIMITS, **MEMORY, **NEWER}]})
     policy = parse(model.canonical(document).encode()).policy
     assert isinstance(policy, WafPolicy)
-    assert (policy.tenants[0].plan, policy.tenants[0].memory_max_mib) == ("x-large", 10240)
+    (read,) = policy.tenants
+    assert (read.plan, read.memory_max_mib, read.memory_low_mib, read.disk_mib) == ("x-large", 10240, 4096, 512_000)
+
+
+def test_limits_from_before_disks_had_any_are_read() -> None:
+    policy = parse(json.dumps({**WAF, "tenants": [{**LIMITS, **MEMORY}]}).encode()).policy
+    assert isinstance(policy, WafPolicy)
+    assert (policy.tenants[0].memory_low_mib, policy.tenants[0].disk_mib) == (0, 0)
 
 
 @pytest.mark.parametrize(
-    "change", [{"name": "a/../b"}, {"plan": "small\nTasksMax=infinity"}, {"cpu_weight": 0}, {"tasks_max": "64 M"}]
+    "change",
+    [
+        {"name": "a/../b"},
+        {"plan": "small\nTasksMax=infinity"},
+        {"cpu_weight": 0},
+        {"tasks_max": "64 M"},
+        {"disk_mib": 0},
+    ],
 )
 def test_limits_that_are_none_are_refused(change: dict[str, object]) -> None:
     (name,) = change

@@ -1,5 +1,6 @@
 """Rendered policy, read by the programs it is for."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
@@ -9,7 +10,7 @@ import pytest
 from hdinfra.agent import control_node, lab_origin, load_balancer, waf
 from hdinfra.agent.applier import rendered
 from hdinfra.agent.local import Local
-from hdinfra.agent.paths import TENANT_CACHES, TENANT_LOGS, TENANT_SOCKETS
+from hdinfra.agent.paths import SITE_CERTIFICATES, TENANT_CACHES, TENANT_LOGS, TENANT_SOCKETS
 from hdinfra.agent.policy import (
     Backend,
     ControlPolicy,
@@ -23,6 +24,7 @@ from hdinfra.agent.policy import (
     WafSite,
 )
 from hdinfra.agent.tenant_names import key_of
+from hdinfra.protocol import certificate
 from tests.machine.debian import Debian
 
 EDGES = (ip_address("192.0.2.1"), ip_address("2001:db8::1"))
@@ -88,15 +90,31 @@ def prepare(place: Debian, policy: WafPolicy) -> None:
         assert place.run("systemd-sysusers", "--inline", f"u hdt-{key} - - /nonexistent")[0] == 0
 
 
+def prepare_edge(place: Debian) -> None:
+    """What the agent makes before it writes an edge's files."""
+    prepare = "from pathlib import Path; from hdinfra.agent.shop_window import prepare; prepare(Path('/'))"
+    made = place.run("python3", "-c", f"import sys; sys.path.insert(0, '/usr/lib/hdinfra/code'); {prepare}")
+    assert made == (0, "")
+
+
+def _certify(place: Debian) -> None:
+    """Without any certificate HAProxy warns, and rightly so."""
+    prepare_edge(place)
+    key = certificate.new_key()
+    place.put({f"{SITE_CERTIFICATES}/a.test.pem": key + certificate.new_site_root("a", key, time.time())}, 0o600)
+
+
 @pytest.mark.parametrize("hosts", [(), ("shop.acme.test",), (LONGEST, "a.test", "b.test")], ids=len)
 def test_edge_files_pass_their_programs(debian: Callable[[str], Debian], hosts: tuple[str, ...]) -> None:
     place = debian("load-balancer")
+    _certify(place)
     place.policy(load_balancer.render(edge(*hosts)))
     _haproxy_and_nft_accept(place)
 
 
 def test_an_edge_without_instances_passes(debian: Callable[[str], Debian]) -> None:
     place = debian("load-balancer")
+    _certify(place)
     place.policy(load_balancer.render(LoadBalancerPolicy((), ())))
     _haproxy_and_nft_accept(place)
 
@@ -276,6 +294,7 @@ def test_a_drained_edge_answers_503_to_its_checker_alone(
 ) -> None:
     place = debian("load-balancer")
     document = Document("load-balancer", LoadBalancerPolicy((), ()), b"")
+    prepare_edge(place)
     place.policy(rendered(document, Local(drained=drained)).files)
     pid = "/run/haproxy.test.pid"
     start = ("haproxy", "-D", "-p", pid, "-f", "/etc/hdinfra/haproxy.cfg", "-f", "/etc/hdinfra/policy/haproxy")

@@ -206,12 +206,19 @@ def test_a_crash_is_mended_and_counted_which_sleep_is_not(place: Debian) -> None
 
 
 def test_a_plans_limits_are_the_slices(place: Debian) -> None:
-    names = ("CPUWeight", "IOWeight", "MemoryHigh", "MemoryMax", "TasksMax")
+    names = ("CPUWeight", "IOWeight", "MemoryHigh", "MemoryLow", "MemoryMax", "TasksMax")
     words = ",".join(names)
     told = place.run("systemctl", "show", "-p", words, "hdinfra-tenants-acme.slice")[1].split()
     mebibyte = 1 << 20
-    wanted = (100, 50, 384 * mebibyte, 512 * mebibyte, 128)
+    wanted = (100, 50, 384 * mebibyte, 192 * mebibyte, 512 * mebibyte, 128)
     assert sorted(told) == sorted(f"{name}={value}" for name, value in zip(names, wanted, strict=True))
+    # What protects a tenant's memory is only as good as what protects all of them.
+    around = place.run("systemctl", "show", "--value", "-p", "MemoryLow", "hdinfra.slice", "hdinfra-tenants.slice")[1]
+    assert around.split() == [str(2 * 192 * mebibyte)] * 2
+
+
+def test_a_container_cannot_keep_a_disks_quota_and_says_so(place: Debian) -> None:
+    assert "disk" in json.loads(place.run("hdctl", "status", "--json")[1])["limits_unenforced"]
 
 
 def test_logs_stay_in_bounds_and_lead_nowhere_else(place: Debian) -> None:

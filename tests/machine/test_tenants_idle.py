@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hdinfra.agent import quota
 from hdinfra.agent.commands import Result
 from hdinfra.agent.eyes import _life
 from hdinfra.agent.look import limits_unenforced
@@ -59,5 +60,17 @@ def test_limits_that_a_place_cannot_hold_are_named(tmp_path: Path, kernel: str |
     if kernel is not None:
         controllers.write_text(kernel)
     limits = TenantLimits("acme", "small", 100, 100, 1024, 1280, 64)
-    assert limits_unenforced(Document("waf", WafPolicy((), (), (limits,)), b""), controllers) == missing
-    assert limits_unenforced(Document("waf", WafPolicy((), ()), b""), controllers) == []
+    assert limits_unenforced(Document("waf", WafPolicy((), (), (limits,)), b""), controllers, ()) == missing
+    assert limits_unenforced(Document("waf", WafPolicy((), ()), b""), controllers, ()) == []
+
+
+def test_a_file_system_without_quotas_is_named(tmp_path: Path) -> None:
+    """Of /proc and of folders that are not there this is sure, whatever the disk here can do."""
+    controllers = tmp_path / "cgroup.controllers"
+    controllers.write_text("cpu io memory pids\n")
+    document = Document("waf", WafPolicy((), (), (TenantLimits("acme", "small", 100, 100, 1024, 1280, 64),)), b"")
+    for folder in ("/proc", str(tmp_path / "none")):
+        assert limits_unenforced(document, controllers, [folder]) == ["disk"]
+        assert not quota.enforce(folder)
+        with pytest.raises(OSError, match=r"Errno"):
+            quota.limit(folder, 65534, 16)

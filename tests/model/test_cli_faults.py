@@ -247,7 +247,9 @@ SEEN = {
 def test_status_has_exactly_the_promised_shape_and_names_the_unwell() -> None:
     seen = look(known_zone(), stand_in_machines(SEEN), [{"at": 1, "code": "machine.two-keys", "message": "x"}])
     assert seen.unwell == ("hd-b-web-1", "hd-east-edge")
-    assert list(seen.zone) == ["zone", "clusters", "instances", "edge", "control", "bundles", "lab", "sites", "alarms"]
+    places = ["edge", "control", "bundles", "lab"]
+    assert list(seen.zone) == ["zone", "clusters", "instances", *places, "sites", "certificates", "alarms"]
+    assert (seen.zone["certificates"], seen.uncertified) == ([], ())
     assert seen.zone["instances"] == [{"name": "web", "tenancy": "dedicated", "tenants": ["acme"]}]
     assert [(c["name"], c["healthy"]) for c in seen.zone["clusters"]] == [("a", True), ("b", False)]
     assert list(seen.zone["clusters"][0]) == ["name", "provider", "region", "operator", "healthy", "machines"]

@@ -34,7 +34,8 @@ def test_a_larger_plan_never_gives_less() -> None:
 @pytest.mark.parametrize("plan", HostingPlan)
 def test_every_plan_is_slowed_down_before_it_is_stopped(plan: HostingPlan) -> None:
     limits = limits_of(TenantPlan("acme", plan))
-    assert limits.memory_high_mib < limits.memory_max_mib
+    assert 0 < limits.memory_low_mib < limits.memory_high_mib < limits.memory_max_mib
+    assert limits.disk_mib == load_allowances()[plan].disk_gib * 1024
     assert (limits.name, limits.plan) == ("acme", plan.value)
 
 

@@ -1,5 +1,6 @@
 """Every rule has a case that breaks it alone, and what is refused comes as a whole."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from hdinfra.model.rules import RULES, rules_markdown
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.model.spec_file import load_spec, parse_spec
 from hdinfra.model.typed import validated
+from hdinfra.planning import read_certificates
+from hdinfra.protocol import certificate as certificates
 from tests.model import byol_specs as byol
 from tests.model import cloud_specs as clouds
 from tests.model.legal import Change, Data, legal, setting
@@ -68,6 +71,30 @@ def full(data: Data) -> None:
     data["lab"] = {}
 
 
+def issued(host: str = "shop.acme.test") -> str:
+    """A certificate of 90 days for that host."""
+    return certificates.issue_site(ROOT, ROOT_KEY, SITE_KEY, host, certificates.Life(byol.NOW, days=90))
+
+
+def supplied(rule: str, path: str, now: float = byol.NOW, **files: str | None) -> RefusalCase:
+    """The legal spec whose first site brings a certificate, in these files; None: the file is not there."""
+
+    def refuse() -> None:
+        texts = {"certificate": issued(), "key": SITE_KEY, **files}
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in texts.items():
+                if content is not None:
+                    (Path(folder) / name).write_text(content)
+            https = setting(f"{SITE}.https", {"certificate": "certificate", "key": "key"})
+            spec = validated(ZoneSpec, legal(https))
+            raise RefusedError(read_certificates(spec, Path(folder), now).refusals)
+
+    return RefusalCase(rule, path, refuse)
+
+
+ROOT_KEY, SITE_KEY = certificates.new_key(), certificates.new_key()
+ROOT = certificates.new_site_root("india", ROOT_KEY, byol.NOW)
+ACME = {"directory": "https://acme.test/directory", "contact": "ops@acme.test"}
 SITE = "instances.0.tenants.0.sites.0"
 SITE_PATH = "instances[0].tenants[0].sites[0]"
 ORIGIN = "instances[0].tenants[0].sites[0].origins[0]"
@@ -228,6 +255,36 @@ CASES = [
         "edge.places[1].publish",
         setting("edge.places.1.publish", {"address": "0.0.0.0", "port": 8080}),
     ),
+    case("edge.duplicate-port", "edge.places[1].publish", setting("edge.places.1.publish.port", 8443)),
+    case("edge.duplicate-port", "edge.places[1].publish", setting("edge.places.1.publish.https_port", 8443)),
+    case("edge.duplicate-port", "edge.places[1].publish", setting("edge.places.1.publish.https_port", 8080)),
+    case("edge.https-port", "edge.places[1].publish.https_port", setting("edge.places.1.publish.port", 65_173)),
+    case("edge.https-port", "edge.places[1].publish.https_port", setting("edge.places.1.publish.https_port", 8081)),
+    case(
+        "edge.https-port",
+        "edge.places[1].publish.https_port",
+        setting("edge.places.1.publish", {"address": "127.0.0.2", "port": 8080, "https_port": 8444}),
+    ),
+    case("control.duplicate-port", "control.publish", setting("control", {"publish": {"port": 8442}})),
+    case("tls.acme-account", "edge.tls.acme", setting("edge.tls", {"issuer": "acme"})),
+    case("tls.acme-account", "edge.tls.acme", setting("edge.tls", {"acme": ACME})),
+    case("spec.type", "edge.tls.acme.directory", setting("edge.tls", {"acme": {**ACME, "directory": "http://a.test"}})),
+    case("tls.certificate-and-key", f"{SITE_PATH}.https", setting(f"{SITE}.https", {"certificate": "a.pem"})),
+    case("tls.certificate-and-key", f"{SITE_PATH}.https", setting(f"{SITE}.https", {"key": "a.pem"})),
+    case(
+        "tls.certificate-missing",
+        "instances[0].tenants[1].sites[0].https",
+        setting("edge.tls", {"issuer": "supplied"}),
+        setting(f"{SITE}.https", {"certificate": "a.pem", "key": "a.key"}),
+    ),
+    supplied("tls.file", f"{SITE_PATH}.https.certificate", certificate=None),
+    supplied("tls.file", f"{SITE_PATH}.https.key", key=None),
+    supplied("tls.file", f"{SITE_PATH}.https", certificate="garbage"),
+    supplied("tls.file", f"{SITE_PATH}.https", key="garbage"),
+    supplied("tls.key-mismatch", f"{SITE_PATH}.https", key=certificates.new_key()),
+    supplied("tls.host-not-covered", f"{SITE_PATH}.https", certificate=issued("blog.globex.test")),
+    supplied("tls.expired", f"{SITE_PATH}.https", now=byol.NOW + 91 * 86_400),
+    supplied("tls.not-yet", f"{SITE_PATH}.https", now=byol.NOW - 86_400),
     case("edge.place-missing", "edge.places", setting("edge.places", [])),
     case("spec.missing", "area", without("area")),
     case("spec.missing", "clusters[0].provider", setting("clusters.0", {"name": "one", "region": "r01"})),
@@ -237,6 +294,7 @@ CASES = [
     own("byol.one-way", "provider", byol.installed(without("install"))),
     own("byol.one-way", "region", byol.on_cloud(without("region"))),
     own("byol.one-way", "install", byol.on_cloud(setting("install", True))),
+    own("byol.no-https", "sites[0].https", byol.on_cloud(setting("sites.0.https", {"redirect": False}))),
     own("byol.last-port", "publish.port", byol.on_cloud(setting("publish.port", 65_535))),
     own("byol.licence-app", "app", byol.installed(), byol.licence(apps=("load-balancer",))),
     own("byol.licence-clock", "licence", byol.installed(), byol.licence(issued=int(byol.NOW) + 86_401)),

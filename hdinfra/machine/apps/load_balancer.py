@@ -7,13 +7,13 @@ from hdinfra.model.plan import MachinePlan
 
 
 def load_balancer_machine(zone: str, plan: MachinePlan) -> Machine:
-    """One edge machine, open to the world on port 80."""
+    """One edge machine, open to the world on ports 80 and 443."""
     return Machine(
         identity=base.identity(zone, plan),
         packages=(*base.PACKAGES, "haproxy"),
         files=(*base.FILES, File("/etc/hdinfra/haproxy.cfg", asset("haproxy.cfg"))),
         units=(*base.UNITS, Unit("haproxy.service", drop_in=asset("haproxy.service.conf"))),
-        firewall=Firewall(public_tcp=(80,), outbound_sets=("upstreams",)),
+        firewall=Firewall(public_tcp=(80, 443), outbound_sets=("upstreams",)),
         health=base.HEALTH,
         sysctls=base.SYSCTLS,
     )

@@ -9,6 +9,7 @@ _ON_DEMAND = (
     "hdinfra-tenant-user@.service",
     "hdinfra-tenant@.service",
     "hdinfra-tenant@.socket",
+    "hdinfra-tenants-disk.service",
     "hdinfra-tenants-rest.service",
 )
 

@@ -9,7 +9,7 @@ from hdinfra.model.checks.instances import check_instances
 from hdinfra.model.checks.network import check_network
 from hdinfra.model.refusal import Refusal
 from hdinfra.model.regions import Catalogue
-from hdinfra.model.spec import ClusterSpec, InstanceSpec, TenantSpec, ZoneSpec
+from hdinfra.model.spec import ClusterSpec, HttpsSpec, InstanceSpec, TenantSpec, ZoneSpec
 
 _SITES = "instances[0].tenants[0].sites"
 _CLUSTER = "clusters[0]."
@@ -32,12 +32,13 @@ def check_no_byol(spec: ZoneSpec) -> Iterator[Refusal]:
 
 
 def check_byol(spec: ByolSpec, catalogue: Catalogue) -> Iterator[Refusal]:
-    """`byol.one-way`, `byol.last-port`, and of the rules of Zones those that a single place can break."""
+    """`byol.one-way`, `byol.last-port`, `byol.no-https`, and those rules of Zones that a single place can break."""
     yield from _one_way(spec)
     if cluster := as_cluster(spec):
         yield from _region(cluster, catalogue)
         yield from _network(as_zone(spec, cluster), catalogue)
     yield from _last_port(spec)
+    yield from _https(spec)
     yield from _sites(spec)
 
 
@@ -96,6 +97,18 @@ def _last_port(spec: ByolSpec) -> Iterator[Refusal]:
             "the last would not start.",
             f"write `port: {_LAST_PORT + 1 - spec.machines}` at most",
         )
+
+
+def _https(spec: ByolSpec) -> Iterator[Refusal]:
+    for index, site in enumerate(spec.sites):
+        if site.https != HttpsSpec():
+            yield Refusal(
+                f"sites[{index}].https",
+                "byol.no-https",
+                f"`{site.host}` is asked for over the edge in front, which is not ours: what is said of HTTPS would be "
+                "without effect.",
+                "drop `https`, and set it up at the edge that `edges` names",
+            )
 
 
 def _sites(spec: ByolSpec) -> Iterator[Refusal]:

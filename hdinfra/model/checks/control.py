@@ -31,7 +31,7 @@ def published(publish: PublishSpec, number: int) -> PublishSpec:
 
 def _ports(spec: ZoneSpec, publish: PublishSpec) -> Iterator[Refusal]:
     places = [(place.name, place.publish) for place in (spec.edge.places if spec.edge else ()) if place.publish]
-    taken = {edge.port: name for name, edge in places if _same_door(edge, publish)}
+    taken = {port: name for name, edge in places if _same_door(edge, publish) for port in (edge.port, edge.https)}
     most = len(spec.control.clusters or spec.clusters)
     ports = range(publish.port, publish.port + most)
     found = next((port for port in ports if port in taken or port > 65_535), None)

@@ -1,15 +1,19 @@
 """The edge: it has places, of at least two operators, and no two of them at one door of this computer."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from itertools import count
+from typing import NamedTuple
 
 from hdinfra.model.refusal import Refusal
 from hdinfra.model.regions import Catalogue
-from hdinfra.model.spec import EdgeSpec, PublishSpec, ZoneSpec
+from hdinfra.model.spec import HTTPS_ABOVE, EdgeSpec, PlaceSpec, ZoneSpec
+
+LAST_PORT = 65_535
 
 
 def check_edge(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
-    """`edge.place-missing`, `edge.two-operators`, `edge.duplicate-port`."""
+    """`edge.place-missing`, `edge.two-operators`, `edge.duplicate-port`, `edge.https-port`."""
     if spec.edge is None:
         return
     if not spec.edge.places:
@@ -41,28 +45,63 @@ def _operators(edge: EdgeSpec, catalogue: Catalogue) -> Iterator[Refusal]:
 
 
 def _ports(edge: EdgeSpec) -> Iterator[Refusal]:
-    taken: list[tuple[str, PublishSpec]] = []
+    taken: list[_Door] = []
     for index, place in enumerate(edge.places):
-        if place.publish is None:
-            continue
-        for name, other in taken:
-            if _collide(place.publish, other):
-                yield Refusal(
-                    f"edge.places[{index}].publish",
-                    "edge.duplicate-port",
-                    f"`{place.name}` is published at {place.publish.address}:{place.publish.port}, which `{name}` "
-                    f"holds with {other.address}:{other.port}; only one of them would start.",
-                    f"write `port: {_free_port(edge, place.publish.port)}`",
-                )
-                break
-        taken.append((place.name, place.publish))
+        own = _doors(place)
+        collision = next(((door, other) for door in own for other in taken if _collide(door, other)), None)
+        if collision:
+            door, other = collision
+            key = "port" if door.port == place.publish.port else "https_port"  # type: ignore[union-attr]
+            yield Refusal(
+                f"edge.places[{index}].publish",
+                "edge.duplicate-port",
+                f"`{place.name}` is published at {door.address}:{door.port}, which `{other.place}` holds with "
+                f"{other.address}:{other.port}; only one of them would start.",
+                f"write `{key}: {_free_port(edge, door.port)}`",
+            )
+        elif wrong := _https_flaw(place, edge):
+            yield Refusal(f"edge.places[{index}].publish.https_port", "edge.https-port", *wrong)
+        taken += own
 
 
-def _collide(one: PublishSpec, other: PublishSpec) -> bool:
+class _Door(NamedTuple):
+    place: str
+    address: IPv4Address
+    port: int
+
+
+def _doors(place: PlaceSpec) -> list[_Door]:
+    if place.publish is None:
+        return []
+    return [_Door(place.name, place.publish.address, port) for port in (place.publish.port, place.publish.https)]
+
+
+def _https_flaw(place: PlaceSpec, edge: EdgeSpec) -> tuple[str, str] | None:
+    if place.publish is None:
+        return None
+    http, https = place.publish.port, place.publish.https
+    if https > LAST_PORT:
+        message = f"Left out, `https_port` would be {https}, {HTTPS_ABOVE} above {http}; ports end at {LAST_PORT:,}."
+        return message, f"write `https_port: {_free_port(edge, http)}`"
+    if http == https:
+        return f"HTTP and HTTPS would both be at {http}.", f"write `https_port: {_free_port(edge, http)}`"
+    # All edges have one policy, and a visitor's plain port is all that tells at which of them they are.
+    others = [other for other in edge.places if other.publish and other.publish.port == http]
+    first = next((other for other in others if other.publish and other.publish.https != https), None)
+    if first is None or first.publish is None or first.name == place.name or others.index(first) > others.index(place):
+        return None
+    message = (
+        f"From port {http} the way to HTTPS leads to {https} here, and to {first.publish.https} at `{first.name}`."
+    )
+    return message, f"write `https_port: {first.publish.https}`"
+
+
+def _collide(one: _Door, other: _Door) -> bool:
     everywhere = one.address.is_unspecified or other.address.is_unspecified
     return one.port == other.port and (everywhere or one.address == other.address)
 
 
 def _free_port(edge: EdgeSpec, after: int) -> int:
-    used = {place.publish.port for place in edge.places if place.publish}
-    return next(port for port in count(after if after < 65000 else 8080) if port not in used)
+    used = {door.port for place in edge.places for door in _doors(place)}
+    start = after if after < LAST_PORT - 2 * HTTPS_ABOVE else 8080
+    return next(port for port in count(start) if not {port, port + HTTPS_ABOVE} & used)

@@ -18,6 +18,7 @@ _LISTS = {
     "apis": ("API machine", "name"),
     "callers": ("caller", ""),
     "edges": ("edge", ""),
+    "doors": ("door", "http"),
 }
 """What stands in a list of a document, and by what it is told apart (nothing: by itself)."""
 _UNSAID: Mapping[str, Any] = {"profile": "complete", "excluded_paths": [], "excluded_networks": []}

@@ -8,6 +8,8 @@ import pulumi
 _TO_PYTHON = {
     "adminToken": "admin_token",
     "bakeSeconds": "bake_seconds",
+    "issuerCertificate": "issuer_certificate",
+    "issuerKey": "issuer_key",
     "endsAt": "ends_at",
     "entriesKey": "entries_key",
     "rootKey": "root_key",
@@ -137,3 +139,86 @@ class Policy(_Resource):
             "silent": None,
         }
         super().__init__("hdpolicy:index:Policy", resource_name, props, opts)
+
+
+class SiteAuthority(_Resource):
+    """A certificate authority of the stack's own. Made once; `key` is secret."""
+
+    certificate: pulumi.Output[str]
+    key: pulumi.Output[str]
+
+    def __init__(
+        self, resource_name: str, *, zone: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        props = {"zone": zone, "certificate": None, "key": None}
+        super().__init__("hdpolicy:index:SiteAuthority", resource_name, props, opts)
+
+
+class AcmeAccount(_Resource):
+    """The key of an account at an ACME server. Made once; `key` is secret, `thumbprint` is what edges answer with."""
+
+    key: pulumi.Output[str]
+    thumbprint: pulumi.Output[str]
+
+    def __init__(
+        self, resource_name: str, *, zone: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        props = {"zone": zone, "key": None, "thumbprint": None}
+        super().__init__("hdpolicy:index:AcmeAccount", resource_name, props, opts)
+
+
+class Certificates(_Resource):
+    """The certificates of all sites of an edge: issued or supplied, renewed, sealed for the edges and waited for.
+
+    `generations` are the edges with any text that changes when one was made anew. `issuer` is `local` (with its
+    certificate and key), `acme` (with the account's key, a directory and a contact) or `supplied`; what the others
+    need is left empty. `supplied` goes before the issuer. `certificates` is secret; `ends_at` is for people.
+    """
+
+    certificates: pulumi.Output[Mapping[str, Any]]
+    ends_at: pulumi.Output[Mapping[str, str]]
+
+    def __init__(  # noqa: PLR0913
+        self,
+        resource_name: str,
+        *,
+        zone: pulumi.Input[str],
+        scope: pulumi.Input[str],
+        generations: pulumi.Input[Mapping[str, pulumi.Input[str]]],
+        hosts: pulumi.Input[Sequence[pulumi.Input[str]]],
+        supplied: pulumi.Input[Mapping[str, Mapping[str, str]]],
+        issuer: pulumi.Input[str],
+        endpoints: pulumi.Input[Sequence[pulumi.Input[Mapping[str, pulumi.Input[Any]]]]],
+        root: pulumi.Input[str],
+        signing_key: pulumi.Input[str],
+        admin_token: pulumi.Input[str],
+        days: pulumi.Input[int] = 90,
+        issuer_certificate: pulumi.Input[str] = "",
+        issuer_key: pulumi.Input[str] = "",
+        directory: pulumi.Input[str] = "",
+        contact: pulumi.Input[str] = "",
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props: dict[str, Any] = {
+            "zone": zone,
+            "scope": scope,
+            "generations": generations,
+            "hosts": hosts,
+            "supplied": pulumi.Output.secret(supplied),
+            "issuer": issuer,
+            "days": days,
+            "issuer_certificate": issuer_certificate,
+            "issuer_key": pulumi.Output.secret(issuer_key),
+            "directory": directory,
+            "contact": contact,
+            "endpoints": endpoints,
+            "root": root,
+            "signing_key": pulumi.Output.secret(signing_key),
+            "admin_token": pulumi.Output.secret(admin_token),
+            "certificates": None,
+            "ends_at": None,
+            "numbers": None,
+            "recipients": None,
+            "shown": None,
+        }
+        super().__init__("hdpolicy:index:Certificates", resource_name, props, opts)
