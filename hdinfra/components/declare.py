@@ -106,7 +106,7 @@ def held_of(declared: Declared) -> pulumi.Output[dict[str, Any]]:
         image_key(one.plan.provider, one.plan.region, one.plan.size.arch): one.image for one in machines if one.image
     }
     held = declared.zone.plan.held
-    return pulumi.Output.all(**found).apply(lambda images: with_images(held, images).model_dump(mode="json"))
+    return pulumi.Output.from_input(found).apply(lambda images: with_images(held, images).model_dump(mode="json"))
 
 
 def _cluster(plan: ClusterPlan, machines: list[tuple[str, MachineHandle]]) -> dict[str, Any]:

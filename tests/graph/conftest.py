@@ -7,6 +7,7 @@ import pytest
 import hdinfra as hd
 from hdinfra.clouds.cloud import CREDENTIALS
 from hdinfra.testing import Graph, Recorder
+from tests.graph import aws_zone as aws
 from tests.graph.specs import clock, plan_of
 
 
@@ -25,3 +26,9 @@ def local_zone() -> Graph:
     """Everything that stacks/local.yaml declares."""
     plan = plan_of()
     return Recorder(config={"hdinfra:namespace": "hd-test"})(lambda: hd.declare(plan, clock))
+
+
+@pytest.fixture(scope="session")
+def aws_zone() -> Graph:
+    """Two Clusters and two places on AWS, with volumes and snapshots."""
+    return aws.declared(aws.plan_of())
