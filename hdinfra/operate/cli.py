@@ -77,13 +77,14 @@ def down(stack: Stack = "local", directory: Directory = None) -> None:
 def status(stack: Stack = "local", directory: Directory = None, as_json: AsJson = False) -> None:
     """Look at every machine and certificate; exit 1 when one is not well, warn of what ends within 21 days."""
     from hdinfra.operate import show  # noqa: PLC0415
-    from hdinfra.operate.containers import open_containers  # noqa: PLC0415
     from hdinfra.operate.control import alarms_of  # noqa: PLC0415
     from hdinfra.operate.engine import Engine  # noqa: PLC0415
+    from hdinfra.operate.reports import witness_of  # noqa: PLC0415
     from hdinfra.operate.status import declared_of, look  # noqa: PLC0415
 
     deployed = Engine(open_workspace(directory, stack)).deployed_with_secrets()
-    seen = look(declared_of(deployed, stack), open_containers(), alarms_of(deployed, stack))
+    known = declared_of(deployed, stack)
+    seen = look(known, witness_of(known, deployed, stack), alarms_of(deployed, stack))
     give(as_json, seen.zone, lambda console: show.show_status(seen.zone, seen.unwell, console))
     if seen.unwell or seen.uncertified:
         raise typer.Exit(1)

@@ -1,11 +1,10 @@
 """What an operator needs of Docker or Podman: look at machines and run a command inside, nothing more."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import docker
 import requests
@@ -14,16 +13,6 @@ from docker.models.containers import Container, ExecResult
 
 from hdinfra.operate.errors import ContainersError
 from hdinfra.plugins.local.engine import Engine, EngineNotFound, find_engine
-
-_T = TypeVar("_T")
-_R = TypeVar("_R")
-_PARALLEL = 8
-
-
-def each(deed: Callable[[_T], _R], of: Iterable[_T]) -> list[_R]:
-    """Do it for all at once, in their order; the first error is raised after all have ended."""
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        return list(pool.map(deed, of))
 
 
 @dataclass(frozen=True)

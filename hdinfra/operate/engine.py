@@ -18,6 +18,10 @@ _QUESTION_SECONDS = 120
 _POLL_SECONDS = 0.1
 
 
+_OWN = ("pulumi:", "hdinfra:", "hdlocal:", "hdpolicy:", "hdlicence:")
+"""How the types begin of what lies on this computer, or nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """What the engine's state says, read once."""
@@ -33,6 +37,12 @@ class Deployed:
     def pending(self) -> tuple[Mapping[str, Any], ...]:
         """Operations that a killed run had begun."""
         return tuple((self.raw.get("deployment") or {}).get("pending_operations") or ())
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """URNs of what a provider's cloud holds, and this state alone knows of; half-made things among them."""
+        half = (operation["resource"] for operation in self.pending)
+        return tuple(sorted(one["urn"] for one in (*self.resources, *half) if not one["type"].startswith(_OWN)))
 
     @property
     def outputs(self) -> Mapping[str, Any]:

@@ -7,7 +7,8 @@ from typing import assert_never
 from docker.errors import APIError
 from docker.models.containers import Container, ExecResult
 
-from hdinfra.operate.containers import Containers, each, said
+from hdinfra.operate.at_once import each
+from hdinfra.operate.containers import Containers, said
 from hdinfra.operate.errors import ContainersError
 from hdinfra.operate.how import How
 

@@ -32,9 +32,8 @@ def curl_lines(known: "Declared", authority: Path | None) -> list[str]:
         return []
     url = urlsplit(known.https_urls[0])
     believing = f"--cacert {authority} " if authority else ""
-    return [
-        f"curl {believing}--resolve {host}:{url.port}:{url.hostname} https://{host}:{url.port}/" for host in known.hosts
-    ]
+    port = url.port or 443
+    return [f"curl {believing}--resolve {host}:{port}:{url.hostname} https://{host}:{port}/" for host in known.hosts]
 
 
 def certificates(

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from hdinfra.operate.containers import Containers, each
+from hdinfra.operate.at_once import each
 from hdinfra.operate.engine import Deployed, Engine
 from hdinfra.operate.errors import WorkspaceError
 from hdinfra.operate.site_tls import certificates
@@ -25,6 +25,18 @@ _POLICY_FIELDS: Mapping[str, object] = {
 }
 """What a machine says of its policy, and what stands there when it says nothing."""
 _SITE_FIELDS = ("host", "tenant", "instance", "mode")
+
+
+class Witness(Protocol):
+    """Who says how machines are, by the cloud's own names of them."""
+
+    def hdctl_status(self, name: str) -> Told:
+        """What the machine says of itself; None where it says nothing."""
+        ...
+
+    def is_running(self, name: str) -> bool:
+        """Whether it lives, as far as anybody can tell."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,17 @@ class Declared:
         """Every site's host."""
         return tuple(site["host"] for site in self.output["sites"])
 
+    @property
+    def on_this_computer(self) -> bool:
+        """Whether its machines are containers here."""
+        return any(cluster["provider"] == "local" for cluster in self.clusters)
+
+    def machines(self) -> Iterator[Mapping[str, Any]]:
+        """Every machine that knows policy."""
+        for cluster in self.clusters:
+            yield from cluster["machines"]
+        yield from (*self.edge_machines, *self.control_machines, *self.lab_machines)
+
     def machines_of(self, cluster: str) -> tuple[str, ...]:
         """Containers of one Cluster; WorkspaceError names the Clusters there are."""
         for each_cluster in self.clusters:
@@ -101,11 +124,7 @@ class Declared:
 
     def containers(self) -> Iterator[str]:
         """Every machine's container."""
-        for cluster in self.clusters:
-            yield from (machine["container"] for machine in cluster["machines"])
-        yield from self.edge_containers
-        yield from (machine["container"] for machine in self.control_machines)
-        yield from self.lab_containers
+        yield from (machine["container"] for machine in self.machines())
 
 
 def declared(engine: Engine) -> Declared:
@@ -130,13 +149,13 @@ class Seen:
     uncertified: tuple[str, ...] = ()
 
 
-def look(known: Declared, containers: Containers, alarms: Sequence[Mapping[str, Any]] = ()) -> Seen:
+def look(known: Declared, witness: Witness, alarms: Sequence[Mapping[str, Any]] = ()) -> Seen:
     """Look at every machine at once. `alarms` are those of the management API, as far as it answered."""
     names = sorted(set(known.containers()))
-    told = dict(zip(names, each(containers.hdctl_status, names), strict=True))
+    told = dict(zip(names, each(witness.hdctl_status, names), strict=True))
     # It serves files and knows no policy, so it has no agent to ask.
     stores = [store["container"] for store in known.stores]
-    told |= {name: {"serving": containers.is_running(name)} for name in stores}
+    told |= {name: {"serving": witness.is_running(name)} for name in stores}
     zone: Json = {
         "zone": known.output["zone"],
         "clusters": [_cluster(cluster, told) for cluster in known.clusters],

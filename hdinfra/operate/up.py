@@ -12,11 +12,9 @@ from urllib.parse import urlsplit
 import yaml
 
 from hdinfra.model.plan import ZonePlan
-from hdinfra.operate.containers import open_containers
 from hdinfra.operate.decide import Decision, decide, decide_again, keep, keep_deployed
 from hdinfra.operate.engine import Deployed, Engine, clear_dead_lock, judged
 from hdinfra.operate.errors import NotServingError
-from hdinfra.operate.leftovers import remove_unknown
 from hdinfra.operate.progress import Progress
 from hdinfra.operate.status import Declared, declared_of
 from hdinfra.operate.waiting import seconds_until
@@ -52,7 +50,8 @@ def up(workspace: Workspace, progress: Progress) -> Up:
     known = declared_of(after, workspace.stack)
     if keep_deployed(workspace, after):
         progress.say(f"{workspace.lock_file.relative_to(workspace.root)} now holds the system images that were found")
-    _sweep(workspace, after, progress.say)
+    if known.on_this_computer:
+        _sweep(workspace, after, progress.say)
     wait_until_serving(known, progress.say)
     return Up(decision.plan, known, run.changes)
 
@@ -114,6 +113,11 @@ def _forget_foreign_salt(workspace: Workspace) -> None:
 def _resolve_pending(engine: Engine, deployed: Deployed | None, say: Callable[[str], None]) -> None:
     if deployed is None or not deployed.pending:
         return
+    half = [one["resource"]["urn"] for one in deployed.pending if one["resource"]["urn"] in deployed.elsewhere]
+    if half:
+        names = ", ".join(urn.rpartition("::")[2] for urn in half)
+        say(f"a killed run left {names} half done at a provider's cloud: `pulumi refresh` asks about each")
+        return
     # The plugin adopts what it finds under a name by label, so a half-made machine is taken over by the next Create.
     say(f"resolving {len(deployed.pending)} operations that a killed run had begun")
     state = json.dumps(deployed.without_pending())
@@ -123,5 +127,9 @@ def _resolve_pending(engine: Engine, deployed: Deployed | None, say: Callable[[s
 def _sweep(workspace: Workspace, deployed: Deployed | None, say: Callable[[str], None]) -> None:
     if deployed is None or workspace.namespace is None:
         return
+    # The extra `local` alone has these.
+    from hdinfra.operate.containers import open_containers  # noqa: PLC0415
+    from hdinfra.operate.leftovers import remove_unknown  # noqa: PLC0415
+
     known = deployed.named("container") | deployed.named("networkName")
     remove_unknown(open_containers(), workspace.namespace, known, say)
