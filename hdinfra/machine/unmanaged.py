@@ -2,6 +2,7 @@
 
 hdsync would idle there, report a missing control plane as a problem, and hold the code that speaks to one. So such a
 Machine has hdctl alone; what it cannot do is what needs a daemon: `hdctl rollback`, and its use by others than root.
+Nor are the routes of a customer's own Droplet ours to change.
 """
 
 from dataclasses import replace
@@ -14,11 +15,14 @@ from hdinfra.model.policy import AnyPolicy, canonical
 FIRST_POLICY_PATH = "/etc/hdinfra/first-policy.json"
 CODE_FOLDER = "/usr/lib/hdinfra/code"
 
-_OF_THE_DAEMON = frozenset(
+_OF_A_ZONE = frozenset(
     {
+        "/usr/lib/hdinfra/droplet",
         "/usr/lib/hdinfra/fetch",
         "/usr/lib/hdinfra/previous",
         "/usr/sbin/hdsync",
+        "hdinfra-droplet.service",
+        "hdinfra-droplet.timer",
         "hdsync.service",
         "hdsync-previous.service",
     }
@@ -28,11 +32,11 @@ _FIRST_POLICY = Unit("hdinfra-first-policy.service", content=asset("hdinfra-firs
 
 
 def unmanaged(machine: Machine) -> Machine:
-    """The same Machine without hdsync and without the way out to a management API."""
+    """The same Machine without hdsync, without the way out to a management API, and with the addresses that it has."""
     return replace(
         machine,
-        files=(*(file for file in machine.files if file.path not in _OF_THE_DAEMON), _MARK),
-        units=(*(unit for unit in machine.units if unit.name not in _OF_THE_DAEMON), _FIRST_POLICY),
+        files=(*(file for file in machine.files if file.path not in _OF_A_ZONE), _MARK),
+        units=(*(unit for unit in machine.units if unit.name not in _OF_A_ZONE), _FIRST_POLICY),
         firewall=replace(machine.firewall, api_users=()),
     )
 

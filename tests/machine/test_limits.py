@@ -26,7 +26,7 @@ def test_names_role_limit_and_biggest_files() -> None:
         ("machine.user-data-limit", "edge.places[0]"),
     ]
     assert "takes at most 1,000" in waf.message
-    assert "/etc/hdinfra/modsecurity.conf" in waf.message
+    assert "/usr/lib/hdinfra/droplet" in waf.message
 
 
 def test_what_fits_is_not_refused() -> None:

@@ -17,18 +17,21 @@ SYSCTLS = {
 }
 
 FILES = (
+    File("/usr/lib/hdinfra/droplet", asset("droplet"), 0o755),
     File("/usr/lib/hdinfra/fetch", asset("fetch"), 0o755),
     File("/usr/lib/hdinfra/previous", asset("previous"), 0o755),
     File("/usr/sbin/hdctl", asset("hdctl"), 0o755),
     File("/usr/sbin/hdsync", asset("hdsync"), 0o755),
 )
-"""What starts the agent; the agent itself comes as a bundle."""
+"""What starts the agent, which itself comes as a bundle; and what only a Droplet of DigitalOcean runs."""
 
 FIREWALL_UNIT = Unit("hdinfra-firewall.service", content=asset("hdinfra-firewall.service"))
 
 UNITS = (
     Unit("hdinfra-policy.service", content=asset("hdinfra-policy.service")),
     FIREWALL_UNIT,
+    Unit("hdinfra-droplet.service", content=asset("hdinfra-droplet.service"), enabled=False),
+    Unit("hdinfra-droplet.timer", content=asset("hdinfra-droplet.timer")),
     Unit("hdsync.service", content=asset("hdsync.service")),
     Unit("hdsync-previous.service", content=asset("hdsync-previous.service"), enabled=False),
 )
