@@ -22,6 +22,7 @@ _OF_A_ZONE = frozenset(
         "/usr/lib/hdinfra/previous",
         "/usr/sbin/hdsync",
         "hdinfra-droplet.service",
+        "hdinfra-droplet.timer",
         "hdsync.service",
         "hdsync-previous.service",
     }

@@ -314,12 +314,13 @@ def test_a_volume_outlives_its_machine_and_its_place_in_the_spec(rhine: Graph) -
 
 
 def test_long_names_fit_into_a_volumes_64_characters() -> None:
-    long = "i" * 32
-    graph = recorded(plan_of(instances=[{**RHINE["instances"][0], "name": f"{long[:-2]}{n}x"} for n in (1, 2)]))
-    names = [made.name for made in graph.of_type(OURS + "volume:Volume")]
-    assert len(set(names)) == 4
-    names = sorted(names, key=len)
-    assert all(len(name) + len("-1234567") <= 64 for name in names)
+    clusters = [{**one, "name": f"{one['name']}-of-a-long-name-here"} for one in RHINE["clusters"]]
+    names = [f"{'i' * 30}{number}x" for number in (1, 2)]
+    instances = [{**RHINE["instances"][0], "name": name} for name in names]
+    graph = recorded(plan_of(clusters=clusters, instances=instances))
+    volumes = {made.name for made in graph.of_type(OURS + "volume:Volume")}
+    assert len(volumes) == 4
+    assert all(len(f"{name}-1234567") <= 64 and name.startswith(("fra-of-", "ams-of-")) for name in volumes)
 
 
 def test_bundles_lie_in_a_space_that_nobody_lists(rhine: Graph) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
@@ -15,12 +15,10 @@ from typing import Any
 import pytest
 
 from hdinfra.machine.roles import MANAGED, machine_of
-from hdinfra.machine.sources import asset
 from hdinfra.machine.unmanaged import unmanaged
 from tests.machine.debian import planned
 
 SCRIPT = files("hdinfra.machine").joinpath("assets", "droplet")
-UNIT = "hdinfra-droplet.service"
 PUBLIC = {
     "mac": "04:01:58:27:7f:01",
     "type": "public",
@@ -29,14 +27,15 @@ PUBLIC = {
     "ipv6": {"ip_address": "2001:0DB8:0800:00A1:0000:0000:0201:0001", "cidr": 64, "gateway": "2001:db8:800:a1::1"},
 }
 FOR_IPV4 = [
-    "-4 route replace 169.254.169.254 via 203.0.112.1 dev eth0 src 203.0.113.93",
-    "-4 address replace 10.17.0.9/16 dev eth0",
-    "-4 route replace default via 10.17.0.1 dev eth0 src 10.17.0.9",
+    "ip -4 route replace 169.254.169.254 via 203.0.112.1 dev eth0 src 203.0.113.93",
+    "ip -4 address replace 10.17.0.9/16 dev eth0",
+    "ip -4 route replace default via 10.17.0.1 dev eth0 src 10.17.0.9",
 ]
 FOR_IPV6 = [
-    "-6 address replace 2001:db8:f7::4c6e/128 dev lo scope global",
-    "-6 route replace 2001:db8:800:a1::/64 dev eth0 src 2001:db8:f7::4c6e metric 128",
-    "-6 route replace default dev eth0 src 2001:db8:f7::4c6e metric 512",
+    "ip -6 address replace 2001:db8:f7::4c6e/128 dev lo scope global",
+    "sysctl -q net.ipv6.neigh.default.gc_thresh3=32768 net.ipv6.neigh.default.gc_thresh2=16384",
+    "ip -6 route replace 2001:db8:800:a1::/64 dev eth0 src 2001:db8:f7::4c6e metric 128",
+    "ip -6 route replace default dev eth0 src 2001:db8:f7::4c6e metric 512",
 ]
 
 
@@ -52,16 +51,10 @@ def metadata(*families: str) -> dict[str, Any]:
 
 @dataclass
 class Cloud:
-    """Gives its answers one after the other, the last one for ever; None is an error of its own."""
+    """What it tells of a Droplet; None is an error of its own."""
 
-    answers: list[Any] = field(default_factory=list)
-    asked: int = 0
+    answer: Any = None
     url: str = ""
-
-    def next(self) -> Any:
-        """The answer to this question."""
-        self.asked += 1
-        return self.answers[min(self.asked, len(self.answers)) - 1]
 
 
 @pytest.fixture
@@ -71,10 +64,9 @@ def cloud() -> Iterator[Cloud]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer = told.next()
-            self.send_response(200 if answer is not None and self.path == "/metadata/v1.json" else 500)
+            self.send_response(200 if told.answer is not None and self.path == "/metadata/v1.json" else 500)
             self.end_headers()
-            self.wfile.write(json.dumps(answer).encode())
+            self.wfile.write(json.dumps(told.answer).encode())
 
         def log_message(self, *_: object) -> None:
             """Nobody reads it."""
@@ -89,12 +81,13 @@ def cloud() -> Iterator[Cloud]:
     thread.join()
 
 
-def run(cloud: Cloud, folder: Path, ip: str = 'echo "$@" >> commands') -> tuple[int, list[str]]:
-    """Exit code of the boot step, and what it had `ip` do."""
-    (folder / "ip").write_text(f'#!/bin/sh\ncd "{folder}"\n{ip}\n')
-    (folder / "ip").chmod(0o755)
+def run(cloud: Cloud, folder: Path, exit_code: int = 0) -> tuple[int, list[str]]:
+    """Exit code of the boot step, and what it had `ip` and `sysctl` do, which all end with that exit code."""
+    for name in ("ip", "sysctl"):
+        (folder / name).write_text(f'#!/bin/sh\necho {name} "$@" >> "{folder}/commands"\nexit {exit_code}\n')
+        (folder / name).chmod(0o755)
     done = subprocess.run(
-        [sys.executable, "-IB", str(SCRIPT), cloud.url, "0.02"],
+        [sys.executable, "-IB", str(SCRIPT), cloud.url],
         env={"PATH": f"{folder}:{os.environ['PATH']}"},
         timeout=60,
         check=False,
@@ -104,39 +97,47 @@ def run(cloud: Cloud, folder: Path, ip: str = 'echo "$@" >> commands') -> tuple[
     return done.returncode, said.read_text().splitlines() if said.exists() else []
 
 
-def test_speaks_from_both_when_both_are_assigned(cloud: Cloud, tmp_path: Path) -> None:
-    cloud.answers = [metadata("ipv4", "ipv6")]
-    assert run(cloud, tmp_path) == (0, FOR_IPV4 + FOR_IPV6)
-    assert cloud.asked == 1
+@pytest.mark.parametrize(
+    ("families", "commands"),
+    [((), []), (("ipv4",), FOR_IPV4), (("ipv6",), FOR_IPV6), (("ipv4", "ipv6"), FOR_IPV4 + FOR_IPV6)],
+    ids=["neither", "IPv4", "IPv6", "both"],
+)
+def test_speaks_from_what_is_assigned(
+    cloud: Cloud, tmp_path: Path, families: tuple[str, ...], commands: list[str]
+) -> None:
+    cloud.answer = metadata(*families)
+    assert run(cloud, tmp_path) == (0, commands)
+    cloud.answer = {"droplet_id": 1, **({"reserved_ip": {}} if families else {})}
+    assert run(cloud, tmp_path) == (0, commands)
 
 
-def test_waits_for_each_family_and_takes_them_as_they_come(cloud: Cloud, tmp_path: Path) -> None:
-    cloud.answers = [None, {"droplet_id": 1}, metadata(), metadata("ipv6"), metadata("ipv6"), metadata("ipv4", "ipv6")]
-    assert run(cloud, tmp_path) == (0, FOR_IPV6 + FOR_IPV4)
-    assert cloud.asked == 6
+def test_metadata_that_say_nothing_are_an_error_and_change_nothing(cloud: Cloud, tmp_path: Path) -> None:
+    code, commands = run(cloud, tmp_path)
+    assert (code != 0, commands) == (True, [])
 
 
-def test_what_ip_refuses_is_tried_again_by_systemd(cloud: Cloud, tmp_path: Path) -> None:
-    cloud.answers = [metadata("ipv4")]
-    code, done = run(cloud, tmp_path, 'echo "$@" >> commands; exit 2')
+def test_what_ip_refuses_is_an_error_and_not_half_done(cloud: Cloud, tmp_path: Path) -> None:
+    cloud.answer = metadata("ipv4", "ipv6")
+    code, done = run(cloud, tmp_path, exit_code=2)
     assert (code != 0, done) == (True, FOR_IPV4[:1])
-    assert "Restart=on-failure" in asset(UNIT)
 
 
 @pytest.mark.parametrize("role", sorted(MANAGED))
 def test_every_machine_of_a_zone_has_it_and_only_a_droplet_runs_it(role: str) -> None:
     machine = machine_of("india", planned(role))
-    (unit,) = [unit for unit in machine.units if unit.name == UNIT]
+    units = {unit.name: unit for unit in machine.units if unit.name.startswith("hdinfra-droplet.")}
     (script,) = [file for file in machine.files if file.path == "/usr/lib/hdinfra/droplet"]
-    assert (unit.enabled, script.mode) == (True, 0o755)
-    lines = (unit.content or "").splitlines()
-    assert 'ConditionFirmware=smbios-field(sys_vendor = "DigitalOcean")' in lines
+    service, timer = units["hdinfra-droplet.service"], units["hdinfra-droplet.timer"]
+    assert (service.enabled, timer.enabled, script.mode) == (False, True, 0o755)
+    assert "ExecStart=/usr/lib/hdinfra/droplet http://169.254.169.254/metadata/v1.json\n" in str(service.content)
+    assert 'ConditionFirmware=smbios-field(sys_vendor = "DigitalOcean")\n' in str(timer.content)
     # A Droplet may be the computer on which somebody runs the local cloud.
-    assert "ConditionVirtualization=!container" in lines
-    assert "ExecStart=/usr/lib/hdinfra/droplet http://169.254.169.254/metadata/v1.json 3" in lines
+    assert "ConditionVirtualization=!container\n" in str(timer.content)
+    # However its routes got lost, it has them again soon.
+    assert "OnUnitInactiveSec=15\n" in str(timer.content)
 
 
 def test_a_customers_own_droplet_keeps_its_routes() -> None:
     machine = unmanaged(machine_of("india", planned("waf")))
-    assert UNIT not in {unit.name for unit in machine.units}
-    assert "/usr/lib/hdinfra/droplet" not in {file.path for file in machine.files}
+    assert not {unit.name for unit in machine.units if "droplet" in unit.name}
+    assert not {file.path for file in machine.files if "droplet" in file.path}

@@ -21,6 +21,6 @@ def test_plan_needs_no_extra() -> None:
 
 
 def test_a_missing_extra_is_named_with_the_way_to_get_it() -> None:
-    done = _run("status")
+    done = _run("drill", "cluster-loss", "--cluster", "a")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (1, 'fix: pip install "hdinfra[local]"')
     assert "Traceback" not in done.stderr

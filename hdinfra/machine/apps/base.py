@@ -30,7 +30,8 @@ FIREWALL_UNIT = Unit("hdinfra-firewall.service", content=asset("hdinfra-firewall
 UNITS = (
     Unit("hdinfra-policy.service", content=asset("hdinfra-policy.service")),
     FIREWALL_UNIT,
-    Unit("hdinfra-droplet.service", content=asset("hdinfra-droplet.service")),
+    Unit("hdinfra-droplet.service", content=asset("hdinfra-droplet.service"), enabled=False),
+    Unit("hdinfra-droplet.timer", content=asset("hdinfra-droplet.timer")),
     Unit("hdsync.service", content=asset("hdsync.service")),
     Unit("hdsync-previous.service", content=asset("hdsync-previous.service"), enabled=False),
 )
