@@ -60,6 +60,7 @@ class Feature(StrEnum):
     SNAPSHOT_RETENTION = "snapshot-retention"
     SNAPSHOTS = "snapshots"
     SPREAD = "spread"
+    VOLUME_SNAPSHOTS = "volume-snapshots"
     VOLUMES = "volumes"
 
 

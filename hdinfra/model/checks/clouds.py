@@ -27,6 +27,7 @@ def check_clouds(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
     yield from _required(spec, spots, catalogue)
     yield from _snapshots(spec, spots, catalogue)
     yield from _volumes(spec, catalogue)
+    yield from _volume_snapshots(spec, catalogue)
     yield from _buckets(spec, catalogue)
     yield from _zones(spec, catalogue)
     yield from _own_addresses(spec, catalogue)
@@ -100,6 +101,16 @@ def _snapshots(spec: ZoneSpec, spots: Sequence[_Spot], catalogue: Catalogue) -> 
         kept = catalogue.providers[provider].snapshots_kept.get(spec.snapshots.every)
         if fixed and kept != spec.snapshots.keep and not {Feature.SNAPSHOTS, Feature.SNAPSHOT_RETENTION} & set(waived):
             yield _lacking(spot, Feature.SNAPSHOT_RETENTION, f"Snapshots are asked for ({asked})", fixed)
+
+
+def _volume_snapshots(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
+    if spec.snapshots is None or not any(instance.volume_gib for instance in spec.instances):
+        return
+    for index, cluster in enumerate(spec.clusters):
+        why = catalogue.lacks(cluster.provider, Feature.VOLUME_SNAPSHOTS)
+        if why and not {Feature.VOLUME_SNAPSHOTS, Feature.SNAPSHOTS, Feature.VOLUMES} & set(cluster.waivers):
+            need = "Snapshots are asked for, and Instances have volumes"
+            yield _lacking(_Spot(f"clusters[{index}]", cluster), Feature.VOLUME_SNAPSHOTS, need, why)
 
 
 def _volumes(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
