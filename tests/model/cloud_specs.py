@@ -109,6 +109,15 @@ BROKEN: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
     ),
     ("cloud.no-volumes", "instances[0].volume_gib", (on_this_computer, setting("instances.0.volume_gib", 20))),
     (
+        "cloud.no-volume-snapshots",
+        "clusters[1]",
+        (
+            setting("snapshots", {}),
+            setting("instances.0.volume_gib", 20),
+            *but_one("volume-snapshots", "clusters.2"),
+        ),
+    ),
+    (
         "cluster.zone-unknown",
         "clusters[0].zones[1]",
         (setting("clusters.0.zones", ["eu-central-1a", "eu-central-1z"]),),
