@@ -34,9 +34,19 @@ def waf_guest() -> Iterator[Guest]:
     files = bundle_files(machine, brought_along("waf", WafPolicy(sites=(), edges=())))
     seed = {name.removeprefix("seed/"): text.decode() for name, text in files.items() if name.startswith("seed/")}
     with guest(ensure_image(machine.packages), seed) as place:
-        assert place.must("cloud-init", "status", "--wait", seconds=BOOT_SECONDS).strip().endswith("status: done")
+        code, words = place.run("cloud-init", "status", "--wait", seconds=BOOT_SECONDS)
+        assert code == 0 and words.strip().endswith("status: done"), f"{words}\n{_why_not_booted(place)}"
         prepare(place)
         yield place
+
+
+def _why_not_booted(place: Guest) -> str:
+    looks = (
+        "systemctl --failed --no-pager",
+        "tail -n 60 /var/log/cloud-init-output.log",
+        "journalctl -b -p 3 --no-pager",
+    )
+    return "\n".join(place.run("sh", "-c", look)[1] for look in looks)
 
 
 def prepare(place: Guest) -> None:
