@@ -11,7 +11,7 @@ from hdinfra.machine.unmanaged import brought_along, unmanaged
 from hdinfra.model.byol_planner import ByolPlan
 from hdinfra.model.plan import MachinePlan, ZonePlan
 from hdinfra.model.refusal import Refusal
-from hdinfra.model.regions import Encoding, load_catalogue
+from hdinfra.model.regions import Encoding, limits_of_provider
 from hdinfra.model.spec import Provider
 
 _UNLIMITED = sys.maxsize
@@ -19,23 +19,23 @@ _UNLIMITED = sys.maxsize
 
 def user_data_refusals(plan: ZonePlan, limits: Mapping[Provider, int] | None = None) -> tuple[Refusal, ...]:
     """One refusal for each role and provider whose Machines are too big; `limits` in bytes, else the catalogue's."""
-    known = limits if limits is not None else _catalogue_limits()
     return tuple(
         _refusal(path, planned, machine, (found, limit))
         for path, planned in _largest(plan).values()
         for machine in (machine_of(plan.zone, planned),)
-        if (limit := known[planned.provider]) < (found := bytes_of(plan, machine, planned.provider))
+        if (limit := _limit(planned.provider, limits)) < (found := bytes_of(plan, machine, planned.provider))
     )
 
 
 def byol_refusals(plan: ByolPlan, limits: Mapping[Provider, int] | None = None) -> tuple[Refusal, ...]:
     """At most one: a BYOL Machine's code comes in its user data too, about 25 kB after gzip, and not every provider
     takes that. `limits` in bytes; left out, the catalogue's, but none on the local cloud, where user data is a file."""
-    known = limits if limits is not None else _catalogue_limits() | {Provider.LOCAL: _UNLIMITED}
     planned = max(plan.machines, key=lambda machine: len(machine.name))
     machine = unmanaged(machine_of(plan.name, planned))
     told = brought_along(planned.role, plan.policy)
-    found, limit = user_data_bytes(machine, told, _encoding(planned.provider)), known[planned.provider]
+    found = user_data_bytes(machine, told, _encoding(planned.provider))
+    is_file = limits is None and planned.provider is Provider.LOCAL
+    limit = _UNLIMITED if is_file else _limit(planned.provider, limits)
     if plan.installs or found <= limit:
         return ()
     message = (
@@ -59,12 +59,12 @@ def _first_boot(plan: ZonePlan, role: str) -> tuple[File, ...]:
     return (file, callers_file(plan.control.admin_networks)) if role == "control" else (file,)
 
 
-def _catalogue_limits() -> dict[Provider, int]:
-    return {provider: limits.user_data_bytes for provider, limits in load_catalogue().providers.items()}
+def _limit(provider: Provider, limits: Mapping[Provider, int] | None) -> int:
+    return limits_of_provider(provider).user_data_bytes if limits is None else limits[provider]
 
 
 def _encoding(provider: Provider) -> Encoding:
-    return load_catalogue().providers[provider].user_data_encoding
+    return limits_of_provider(provider).user_data_encoding
 
 
 def _largest(plan: ZonePlan) -> dict[tuple[Provider, str], tuple[str, MachinePlan]]:

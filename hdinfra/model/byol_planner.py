@@ -48,7 +48,8 @@ class ByolPlan:
 
 def plan_byol(spec: ByolSpec, catalogue: Catalogue | None = None) -> ByolPlan:
     """Decide everything about a BYOL Instance but whether it is licensed. Raises RefusedError with every refusal."""
-    tables, cluster = catalogue or load_catalogue(), as_cluster(spec)
+    cluster = as_cluster(spec)
+    tables = catalogue or load_catalogue(frozenset({cluster.provider} if cluster else {Provider.LOCAL}))
     size = _size(spec, cluster, tables)
     refusals = [*check_byol(spec, tables), *([] if size else [_size_refusal(spec, tables)])]
     if refusals or size is None:

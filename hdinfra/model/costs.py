@@ -10,7 +10,7 @@ HOURS_PER_MONTH = 730  # 365 days of 24 hours in 12 months, as the providers bil
 
 def monthly_prices(plan: ZonePlan, catalogue: Catalogue | None = None) -> dict[str, float]:
     """By Cluster or place what its machines cost in a month, in euro, without disks, addresses and traffic."""
-    tables = catalogue or load_catalogue()
+    tables = catalogue or load_catalogue(frozenset(machine.provider for machine in plan.machines))
     found: defaultdict[str, float] = defaultdict(float)
     for machine in plan.machines:
         region = tables.region(machine.provider, machine.region)

@@ -27,7 +27,7 @@ from hdinfra.model.numbering import (
 from hdinfra.model.placement import Candidate, Placement, place
 from hdinfra.model.plan import Size, ZonePlan
 from hdinfra.model.refusal import Refusal, RefusedError
-from hdinfra.model.regions import Catalogue, load_catalogue
+from hdinfra.model.regions import Catalogue, catalogue_of
 from hdinfra.model.sizing import Need, largest, smallest
 from hdinfra.model.spec import Arch, ClusterSpec, Feature, InstanceSpec, Provider, ZoneSpec
 
@@ -56,7 +56,7 @@ def plan_zone(spec: ZoneSpec, held: Held = NOTHING_HELD, catalogue: Catalogue | 
     What is held stays as long as it can: Clusters that exist, take Machines and are not contradicted by the spec,
     sizes that fit, numbers. `plan.held` counts one serial further only if something in it changed.
     """
-    tables = catalogue or load_catalogue()
+    tables = catalogue or catalogue_of(spec)
     refusals = [*check_spec(spec, tables), *check_tenancy(spec, held)]
     if any(refusal.rule in _PLACELESS for refusal in refusals):
         raise RefusedError(refusals)

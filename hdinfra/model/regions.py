@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from hdinfra.model.addressing import LAST_SLOT
 from hdinfra.model.plan import Size
-from hdinfra.model.spec import Feature, Provider
+from hdinfra.model.spec import Feature, Provider, ZoneSpec
 
 LAST_WAN_SLOT = 255
 """The wan is a /16 and gives each region 256 addresses."""
@@ -103,6 +103,7 @@ class Catalogue:
         return self.providers[provider].lacks.get(feature)
 
 
+@cache
 def _table(name: str) -> dict[str, Any]:
     return tomllib.loads(files("hdinfra.model").joinpath(name).read_text(encoding="utf-8"))
 
@@ -122,9 +123,10 @@ def _limits(table: dict[str, Any]) -> ProviderLimits:
 
 
 @cache
-def load_catalogue() -> Catalogue:
-    """The tables that the package ships: one file a provider, and the areas."""
-    tables = {provider: _table(f"providers/{provider}.toml") for provider in Provider}
+def load_catalogue(providers: frozenset[Provider] = frozenset(Provider)) -> Catalogue:
+    """The tables that the package ships: one file a provider, and the areas. Reading those of a large cloud takes a
+    third of a second, so whoever plans names the `providers` in use."""
+    tables = {provider: _table(f"providers/{provider}.toml") for provider in sorted(providers)}
     regions = [_region(provider, row) for provider, table in tables.items() for row in table["region"]]
     return Catalogue(
         areas={name: Area(name=name, **row) for name, row in _table("areas.toml")["areas"].items()},
@@ -134,3 +136,16 @@ def load_catalogue() -> Catalogue:
         },
         providers={provider: _limits(table) for provider, table in tables.items()},
     )
+
+
+def catalogue_of(spec: ZoneSpec) -> Catalogue:
+    """The tables of the providers that the spec names, and of the local cloud, where lab machines stand."""
+    named = {cluster.provider for cluster in spec.clusters}
+    named |= {place.provider for place in (spec.edge.places if spec.edge else ())}
+    named |= {provider for instance in spec.instances for provider in instance.sizes}
+    return load_catalogue(frozenset({*named, Provider.LOCAL}))
+
+
+def limits_of_provider(provider: Provider) -> ProviderLimits:
+    """One provider's limits."""
+    return load_catalogue(frozenset({provider})).providers[provider]

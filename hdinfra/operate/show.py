@@ -12,7 +12,7 @@ from hdinfra.machine.limits import bytes_of
 from hdinfra.machine.roles import machine_of
 from hdinfra.model.costs import monthly_prices
 from hdinfra.model.plan import InstancePlan, MachinePlan, ZonePlan
-from hdinfra.model.regions import load_catalogue
+from hdinfra.model.regions import limits_of_provider
 from hdinfra.model.spec import Feature, Provider
 from hdinfra.operate.decide import Decision
 from hdinfra.operate.report import Report
@@ -37,13 +37,12 @@ class UserData:
 
 def user_data(plan: ZonePlan) -> tuple[UserData, ...]:
     """Largest user data of every role at every provider of the plan."""
-    limits = load_catalogue().providers
     largest: dict[tuple[str, str], int] = {}
     for machine in _one_of_each(plan.machines):
         key = (machine.role, machine.provider)
         largest[key] = max(largest.get(key, 0), bytes_of(plan, machine_of(plan.zone, machine), machine.provider))
     return tuple(
-        UserData(role, provider, size, limits[Provider(provider)].user_data_bytes)
+        UserData(role, provider, size, limits_of_provider(Provider(provider)).user_data_bytes)
         for (role, provider), size in sorted(largest.items())
     )
 
@@ -215,7 +214,7 @@ def _machine_json(machine: MachinePlan) -> Json:
 def _private(machine: MachinePlan) -> list[str]:
     if machine.private is None:
         return []
-    lacks_ipv6 = load_catalogue().lacks(machine.provider, Feature.PRIVATE_IPV6)
+    lacks_ipv6 = limits_of_provider(machine.provider).lacks.get(Feature.PRIVATE_IPV6)
     return [str(machine.private.ipv4), *([] if lacks_ipv6 else [str(machine.private.ipv6)])]
 
 
