@@ -33,7 +33,7 @@ def test_nothing_is_open_to_the_world_but_edges_and_in_both_families_alike(aws_z
             world.setdefault(name, set()).add((rule["protocol"], rule["fromPort"], rule["toPort"]))
             assert families == {"icmp": {4}, "icmpv6": {6}}.get(rule["protocol"], {4, 6}), name
     ping = {("icmp", -1, -1), ("icmpv6", -1, -1)}
-    edge = ping | {("tcp", 80, 80)}
+    edge = ping | {("tcp", 80, 80), ("tcp", 443, 443)}
     names = [f"{place}-{label}-firewall" for place in ("fra", "dub") for label in ("web", "control")]
     assert world == {**dict.fromkeys(names, ping), "par-edge-firewall": edge, "sto-edge-firewall": edge}
 
