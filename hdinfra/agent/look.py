@@ -11,7 +11,6 @@ from .haproxy import statistics
 from .paths import SYSCTLS, TENANT_FOLDERS
 from .policy import ControlPolicy, Document, LoadBalancerPolicy, WafPolicy
 from .services import MANAGEMENT
-from .shop_window import certificates
 
 _CONTROLLERS = Path("/sys/fs/cgroup/cgroup.controllers")
 """The kernel's list of what it can limit; an old (v1) hierarchy has no such file."""
@@ -31,6 +30,8 @@ def status(applier: Applier) -> dict[str, Any]:
         "overrides": dict(local.modes),
     }
     if document and isinstance(document.policy, LoadBalancerPolicy):
+        from .shop_window import certificates  # noqa: PLC0415  edges alone have certificates, and that code
+
         report["servers"] = servers(document.policy)
         report["certificates"] = certificates(site.host for site in document.policy.sites)
     return report

@@ -28,7 +28,7 @@ _OF_ONE_ROLE = {
 _OF_HDSYNC = frozenset(
     {
         *("commissions", "door", "endpoints", "eyes", "first_boot", "hdsync", "keeper", "link", "papers"),
-        *("probation", "renewal", "state", "talk", "versions"),
+        *("parcels", "probation", "renewal", "shop_window", "state", "talk", "versions"),
     }
 )
 """Modules of the agent that only the daemon has, which nobody starts where there is no control plane."""
