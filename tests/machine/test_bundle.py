@@ -2,13 +2,15 @@
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from hdinfra.machine.bundle import Bundle, bundle_of, keep_bundle
+from hdinfra.machine.bundle import Bundle, bundle_of, keep_bundle, unmanaged_sources
 from hdinfra.machine.first_boot import FIRST_BOOT_PATH
 from hdinfra.machine.roles import MANAGED
 from hdinfra.machine.sources import asset
@@ -55,6 +57,19 @@ def test_an_archive_is_kept_under_its_digest(tmp_path: Path) -> None:
     before = path.stat().st_ino
     assert keep_bundle(bundle_of("waf"), tmp_path / "bundles").stat().st_ino == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_an_unmanaged_machine_has_all_that_hdctl_imports(tmp_path: Path) -> None:
+    """Its code lies alone there, without the packages of a control plane."""
+    for path, text in unmanaged_sources("waf").items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    imports = "from hdinfra.agent import hdctl, waf; print(hdctl.__file__)"
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {imports}"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path}/hdinfra/agent/hdctl.py\n"), done.stderr
 
 
 @pytest.fixture
