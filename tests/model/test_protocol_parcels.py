@@ -79,7 +79,9 @@ def test_what_the_stack_did_not_sign_or_not_so_is_no_parcel() -> None:
     assert code_of(lambda: read_parcel(release, SIGNER, "india")) == "seal.kind"
 
 
-@pytest.mark.parametrize("public", ["", "AAAA", "not base64!", PUBLIC["e-edge"][:-4] + "AAA="])
+@pytest.mark.parametrize(
+    "public", ["", "AAAA", "not base64!", PUBLIC["e-edge"][:-4] + "AAA="], ids=["empty", "short", "text", "off-curve"]
+)
 def test_what_is_no_point_is_no_key(public: str) -> None:
     assert code_of(lambda: seal_parcel(LABEL, "key", {"e-edge": public}, SIGNING)) in ("parcel.key", "parcel.shape")
 
