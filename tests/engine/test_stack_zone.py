@@ -14,7 +14,7 @@ from tests.graph.specs import LOCAL, with_site
 
 ROOT = Path(__file__).parents[2]
 STACK = "hdinfra-test"
-RESOURCES = 50
+RESOURCES = 52
 COMPONENTS = 10
 PROVIDERS = 8
 POLICIES = {"instance-web-policy", "edge-policy"}
@@ -130,10 +130,10 @@ def test_user_data_is_not_in_the_state(deployed: ZoneStack) -> None:
     assert "#cloud-config" not in json.dumps(deployed.workspace.deployment())
 
 
-def test_a_new_site_updates_policies_only(deployed: ZoneStack) -> None:
+def test_a_new_site_updates_policies_and_certificates_only(deployed: ZoneStack) -> None:
     deployed.spec.write_text(with_site())
     deployed.workspace.up()
-    assert deployed.touched() == {("Update", name) for name in {*POLICIES, "lab-globex-blog-policy"}}
+    assert deployed.touched() == {("Update", name) for name in {*POLICIES, "edge-certificates", "lab-globex-blog-policy"}}
 
 
 def test_a_machine_made_anew_gets_its_policy_again(deployed: ZoneStack) -> None:
@@ -149,7 +149,7 @@ def test_a_dead_cluster_can_be_left_out(deployed: ZoneStack) -> None:
     deployed.spec.write_text(with_site())
     deployed.workspace.up("--exclude", "**::a-provider", "--exclude", "**::a-*")
     names = {name for _, name in deployed.touched()}
-    assert names == {*POLICIES, "lab-globex-blog-policy"}
+    assert names == {*POLICIES, "edge-certificates", "lab-globex-blog-policy"}
 
 
 def test_a_refused_spec_registers_nothing(fresh: ZoneStack) -> None:
