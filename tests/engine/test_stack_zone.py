@@ -133,7 +133,9 @@ def test_user_data_is_not_in_the_state(deployed: ZoneStack) -> None:
 def test_a_new_site_updates_policies_and_certificates_only(deployed: ZoneStack) -> None:
     deployed.spec.write_text(with_site())
     deployed.workspace.up()
-    assert deployed.touched() == {("Update", name) for name in {*POLICIES, "edge-certificates", "lab-globex-blog-policy"}}
+    assert deployed.touched() == {
+        ("Update", name) for name in {*POLICIES, "edge-certificates", "lab-globex-blog-policy"}
+    }
 
 
 def test_a_machine_made_anew_gets_its_policy_again(deployed: ZoneStack) -> None:

@@ -30,7 +30,8 @@ SHAPE = Path(__file__).parent / "shapes/digitalocean.txt"
 OURS = "digitalocean:index/"
 IMAGE_ID = 196578
 LOOK_UP = {OURS + "getImage:getImage": lambda args: {"id": IMAGE_ID, "slug": args["slug"]}}
-_WAIVED = {"disk-encryption": "nothing is kept there but logs"}
+_WHY = "nothing is kept there but logs"
+_WAIVED = {"disk-encryption": _WHY, "volume-snapshots": _WHY}
 RHINE: dict[str, Any] = {
     "zone": "rhine",
     "area": "europe",
@@ -210,7 +211,8 @@ def test_a_firewall_lets_in_whom_the_machines_own_does(rhine: Graph) -> None:
 
     kept = {made.name: made for made in rhine.of_type(OURS + "reservedIp:ReservedIp")}
     assert len(kept) == 6
-    assert inbound("lon-edge") == inbound("main-edge") == {"icmp": rules.WORLD, "80": rules.WORLD}
+    open_ = {"icmp": rules.WORLD, "80": rules.WORLD, "443": rules.WORLD}
+    assert inbound("lon-edge") == inbound("main-edge") == open_
     edges = inbound("fra-web")["80"]
     assert inbound("fra-web") == {"icmp": rules.WORLD, "80": edges}
     assert sorted(":" in address for address in edges) == [False, False, True, True]

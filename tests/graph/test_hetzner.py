@@ -164,7 +164,7 @@ def test_machines_stand_apart_in_tens(crowd: Graph) -> None:
     assert sorted(groups.values()) == [1, 10]
 
 
-def test_only_80_is_open_to_the_world_and_only_at_the_edge(zone: Graph) -> None:
+def test_only_80_and_443_are_open_to_the_world_and_only_at_the_edge(zone: Graph) -> None:
     for firewall in zone.of_type(FIREWALL):
         world = {
             (rule["protocol"], rule.get("port"), who)
@@ -173,7 +173,7 @@ def test_only_80_is_open_to_the_world_and_only_at_the_edge(zone: Graph) -> None:
             if ip_network(who).prefixlen == 0
         }
         ping = {("icmp", None, "0.0.0.0/0"), ("icmp", None, "::/0")}
-        edge = {("tcp", "80", "0.0.0.0/0"), ("tcp", "80", "::/0")}
+        edge = {("tcp", port, who) for port in ("80", "443") for who in ("0.0.0.0/0", "::/0")}
         assert world == (ping | edge if "edge" in firewall.name else ping), firewall.name
 
 
