@@ -31,15 +31,21 @@ def whole_sdk(module: str) -> str:
     """What imports an SDK with everything in it, though some of them import their parts at first use."""
     return (
         f"import importlib, pkgutil\nimport {module}\n"
+        # A part that is lazy is loaded when it is asked for an attribute that it does not have yet.
         f"for part in pkgutil.iter_modules({module}.__path__):\n"
-        f'    importlib.import_module(f"{module}.{{part.name}}")\n'
+        f'    getattr(importlib.import_module(f"{module}.{{part.name}}"), "anything", None)\n'
     )
 
 
 def imports_of(graph: Graph, package: str, module: str) -> list[str]:
-    """One import for each submodule in use."""
-    parts = sorted({place for place, _ in _homes(graph, package) if place != "index"})
-    return [f"import {module}", *(f"import {module}.{part}" for part in parts)]
+    """One import for each submodule in use; by name, for a module by itself would be loaded at its first use."""
+    homes = _homes(graph, package) - {("index", "Provider")}
+    parts = {place: sorted(name for at, name in homes if at == place) for place, _ in sorted(homes)}
+    return [
+        f"import {module}",
+        *(f"from {module}{'' if part == 'index' else f'.{part}'} import {', '.join(parts[part])}" for part in parts),
+        f"from {module} import Provider",
+    ]
 
 
 def _homes(graph: Graph, package: str) -> set[tuple[str, str]]:
