@@ -112,7 +112,6 @@ def _check(zone: CloudZone, graph: Graph, flat: str) -> None:
 
     record = Recorder(project="hdinfra", stack="bench", outputs=zone.answers)
     others = sorted(graph.changed(record(program)))
-    # User data has a token of its own at each run, but the flat program holds what was recorded.
     if others:
         raise AssertionError(f"the flat program registers other resources than ours: {', '.join(others[:5])}")
 
