@@ -7,7 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import cluster_loss, footprint, licence, neighbour, plan_scale, policy_path, tenants, warm_up
+from bench import (
+    cloud_scale,
+    clouds,
+    cluster_loss,
+    footprint,
+    licence,
+    neighbour,
+    plan_scale,
+    policy_path,
+    tenants,
+    warm_up,
+)
 from bench.figure import Figure, write
 from bench.project import CHECKOUT, Project, make_project
 from bench.talk import say
@@ -87,6 +98,21 @@ def licences(_: int) -> Iterable[Figure]:
     return licence.measure_licence()
 
 
+def on_clouds(pairs: int) -> Iterable[Figure]:
+    """Three hundred resources each, with stand-ins for the providers."""
+    return clouds.measure_clouds(pairs)
+
+
+def plan_linear(pairs: int) -> Iterable[Figure]:
+    """A hundred Machines and three thousand."""
+    return cloud_scale.measure_plan_linear(max(pairs, clouds.FEWEST_PAIRS))
+
+
+def imports(pairs: int) -> Iterable[Figure]:
+    """Of each cloud."""
+    return cloud_scale.measure_imports(max(pairs, clouds.FEWEST_PAIRS))
+
+
 MEASURES: Mapping[str, Measure] = {
     "plan-scale": plans,
     "licence": licences,
@@ -97,6 +123,9 @@ MEASURES: Mapping[str, Measure] = {
     "agents": agents,
     "tenants": many_tenants,
     "neighbour-p99": neighbours,
+    "plan-linear": plan_linear,
+    "imports": imports,
+    "clouds": on_clouds,
     "warm-up": warm,
 }
 

@@ -51,10 +51,9 @@ def cloud_config(machine: Machine, first_boot: Sequence[File] = ()) -> str:
     `first_boot`: files that are told to this one machine at its first boot, and to nobody later.
     """
     # Nobody logs in: no default user, and of cloud-init's modules only those with work here (no host keys).
-    head = {"users": [], **_MODULES, **_quiet_boot(machine.units)}
+    head = _head(tuple(unit.name for unit in machine.units if unit.drop_in is not None))
     entries = map(_entry, (identity_file(machine.identity), *first_boot, *all_files(machine)))
-    tail = {"runcmd": [["/usr/lib/hdinfra/boot.sh"]]}
-    return "".join(("#cloud-config\n", _yaml(head), "write_files:\n", *entries, _yaml(tail)))
+    return "".join(("#cloud-config\n", head, "write_files:\n", *entries, _tail()))
 
 
 def description_digest(machine: Machine) -> str:
@@ -111,11 +110,16 @@ def _users(users: Iterable[User]) -> Iterable[str]:
     yield from (f'u {user.name} - "" {user.home}' for user in users)
 
 
-def _quiet_boot(units: Iterable[Unit]) -> dict[str, object]:
+@lru_cache  # as for entries below
+def _head(packaged: tuple[str, ...]) -> str:
     """Packages' units that an image already enables must not start before their base files are there."""
-    packaged = [unit.name for unit in units if unit.drop_in is not None]
     stop = ["cloud-init-per", "once", "hdinfra-quiet", "systemctl", "--no-block", "stop", *packaged]
-    return {"bootcmd": [stop]} if packaged else {}
+    return _yaml({"users": [], **_MODULES, **({"bootcmd": [stop]} if packaged else {})})
+
+
+@lru_cache
+def _tail() -> str:
+    return _yaml({"runcmd": [["/usr/lib/hdinfra/boot.sh"]]})
 
 
 def _unit_file(unit: Unit) -> File:
