@@ -188,7 +188,9 @@ PAGE_HEAD = """# Upgrades replace nothing
 
 A flip of one input may never replace what holds state (volumes, addresses, buckets, keys, networks) or a whole service
 at once. Whether a provider updates an input or makes the resource anew decides it, so this table tells for each input
-of each type in use.
+of each type in use. What every input of every spec would do to a stack that is up is recorded by it in
+tests/graph/upgrades/*.json: created, updated, replaced and deleted, by type and name. What breaks the rule in today's
+design stands there with its reason (`because`).
 
 - `by docs`: decided by words of the Python SDK's own docstrings, which are kept in tests/engine/replacements.json.
 - Where they are silent, the source of the provider behind the SDK was read; toolchain/replacements.toml names the file.

@@ -12,6 +12,11 @@ NAME = "name"
 """Where a program gives the name itself, the bridge deletes the old resource before it makes the new one."""
 
 
+PROVIDERS = {"pulumi:providers:aws": {"region"}, "pulumi:providers:hdlocal": {"namespace"}}
+"""Settings of explicit providers for which all that they realise is made anew; other settings are updated. A region
+of AWS's has nothing of another's, whatever the provider calls it; `namespace` is in our plugin's `config_replaces`."""
+
+
 @dataclass(frozen=True)
 class Change:
     """Top-level inputs that differ: all that count, and those among them for which the resource is made anew."""
@@ -28,16 +33,27 @@ def table() -> Mapping[str, Any]:
     return content
 
 
+def known_types() -> frozenset[str]:
+    """What the table has."""
+    return frozenset(table())
+
+
 def is_stateful(kind: str) -> bool:
     """Whether this type may never be replaced or deleted by a flip."""
     return bool(table().get(kind, {}).get("stateful", False))
+
+
+def known_beforehand(kind: str) -> bool:
+    """Whether a preview knows what its provider will answer: ours do, and types without a table are for tests."""
+    return kind.startswith("hd") or kind not in table()
 
 
 def change(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Change:
     """What it takes to bring `old` inputs to `new`; of a type that the table does not have, all is updated."""
     paths = set(changed_paths(old, new))
     if kind not in table():
-        return Change(tuple(sorted({path.partition(".")[0] for path in paths})))
+        names = tuple(sorted({path.partition(".")[0] for path in paths}))
+        return Change(names, tuple(name for name in names if name in PROVIDERS.get(kind, ())))
     entry = table()[kind]
     verdicts = {path: _verdict(entry["inputs"], path, new) for path in paths}
     inputs = {path.partition(".")[0] for path, verdict in verdicts.items() if verdict != "ignore"}

@@ -24,7 +24,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN
 
 from hdinfra.testing.wire import message_of, plain
-from tests.engine.replacements import change, table
+from tests.engine.replacements import change, known_beforehand, table
 
 NUMBERED = {"digitalocean", "hcloud"}
 """Packages whose SDK or API takes some ids as numbers."""
@@ -141,7 +141,7 @@ def with_outputs(urn: str, properties: struct_pb2.Struct, *, known: bool = True)
         type_, _, pattern = asked.partition(" ")
         if type_ == kind and fnmatch.fnmatchcase(name, pattern or "*"):
             added.update(json.loads(json.dumps(outputs).replace("{name}", name)))
-    if not known and kind in table() and not kind.startswith("hd"):
+    if not known and not known_beforehand(kind):
         added = dict.fromkeys(added, UNKNOWN)
     merged = struct_pb2.Struct()
     merged.CopyFrom(properties)

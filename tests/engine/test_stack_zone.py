@@ -23,17 +23,19 @@ POLICIES = {"instance-web-policy", "edge-policy"}
 class ZoneStack:
     """The project's own program and settings; its stack is called `test`, so its spec is stacks/test.yaml."""
 
+    packages: tuple[str, ...] = ("hdlocal", "hdpolicy")
+
     def __init__(self, workspace: EngineWorkspace) -> None:
         self.workspace = workspace
         self.spec = workspace.project / "stacks/test.yaml"
         self.lock = workspace.project / "stacks/test.lock.yaml"
 
     def write(self) -> None:
-        """The files of a checkout, and the stand-in in place of the plugin."""
+        """The files of a checkout, and stand-ins in place of the plugins."""
         self.spec.parent.mkdir(parents=True, exist_ok=True)
         for name in ("__main__.py", "zone.py", "byol.py"):
             shutil.copy(ROOT / "stacks" / name, self.spec.parent)
-        providers = [{"name": name, "path": str(self.workspace.provider(name))} for name in ("hdlocal", "hdpolicy")]
+        providers = [{"name": name, "path": str(self.workspace.provider(name))} for name in self.packages]
         settings = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
         text = yaml.safe_dump({**settings, "plugins": {"providers": providers}})
         (self.workspace.project / "Pulumi.yaml").write_text(text)
@@ -203,3 +205,20 @@ def test_destroy_leaves_nothing(deployed: ZoneStack) -> None:
     deployed.workspace.destroy()
     assert deployed.workspace.resources() == {}
     assert len({name for call, name in deployed.touched() if call == "Delete"}) == RESOURCES - COMPONENTS - PROVIDERS
+
+
+BARE = """
+import pulumi
+
+name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": name})
+pulumi.CustomResource("hdlocal:index:Network", "bare", {"ipv4": "10.0.0.0/24", "ipv6": "fd00::/64"})
+"""
+
+
+def test_a_resource_without_a_provider_of_its_own_is_refused(fresh: ZoneStack) -> None:
+    """Pulumi.yaml says so; the engine's own functions stay."""
+    (fresh.spec.parent / "__main__.py").write_text(BARE)
+    said = fresh.workspace.up(code=1)
+    assert "Default provider for 'hdlocal' disabled" in said and "must use an explicit provider" in said
+    assert fresh.touched() == set()

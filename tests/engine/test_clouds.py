@@ -1,0 +1,162 @@
+"""A Zone over three clouds under the real engine, with stand-ins for all of them: up, one of them down, and gone."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hdinfra.clouds.cloud import CREDENTIALS
+from hdinfra.testing.recorder import CONTROL_PLANE
+from tests.engine.conftest import EngineWorkspace
+from tests.engine.test_stack_zone import ZoneStack
+from tests.graph import upgrades
+from tests.graph.answers import INVOKES, standin_outputs
+from tests.graph.bases import BASES, SITE, Standing, stand
+from tests.graph.walk import Flipped
+from tests.model.legal import Data
+
+BASE = BASES["europe"]
+GROUNDS = {"aws": ("aws", "dub"), "digitalocean": ("do",), "hcloud": ("hz", "hel")}
+"""Clusters and places by the package of their provider."""
+DEEDS = ("create", "update", "replace", "delete")
+SAMPLE = 2
+
+
+class EuropeStack(ZoneStack):
+    """The same program; the clouds answer what they answered when the graph was recorded."""
+
+    packages = (*GROUNDS, "hdpolicy")
+
+    def __init__(self, workspace: EngineWorkspace, standing: Standing, credentials: dict[str, str]) -> None:
+        super().__init__(workspace)
+        self.standing = standing
+        answers = {token: answer({}) for token, answer in INVOKES.items()}
+        workspace.environment |= {**credentials, "STANDIN_INVOKES": json.dumps(answers)}
+
+    def answer(self, generation: str) -> None:  # noqa: ARG002  a cloud's ids are new ones each time
+        """By type and name."""
+        outputs = standin_outputs(self.standing.graph, CONTROL_PLANE)
+        self.workspace.environment["STANDIN_OUTPUTS"] = json.dumps(outputs)
+
+    def tell(self, data: Data) -> None:
+        """What the spec says from now on."""
+        self.spec.write_text(yaml.safe_dump(data))
+
+    def kept(self) -> dict[str, tuple[str, Any]]:
+        """`type name` of all in the state to what a cloud would know: id and inputs."""
+        state = json.loads(self.workspace.run("stack", "export", "--show-secrets"))["deployment"]["resources"]
+        return {f"{one['type']} {_name(one['urn'])}": (one.get("id", ""), one.get("inputs")) for one in state}
+
+    def steps(self) -> set[tuple[str, str, str]]:
+        """(deed, type, name) of what the next update would do to what a provider realises."""
+        planned = json.loads(self.workspace.run("preview", "--json"))["steps"]
+        kinds = {step["urn"]: step["urn"].split("::")[2].rpartition("$")[2] for step in planned}
+        return {
+            (step["op"], kinds[step["urn"]], _name(step["urn"]))
+            for step in planned
+            if step["op"] in DEEDS and not kinds[step["urn"]].startswith(("hdinfra:", "pulumi:pulumi:"))
+        }
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]
+
+
+@pytest.fixture(scope="module")
+def credentials() -> Iterator[dict[str, str]]:
+    """Something that stands where credentials are looked for, here and in the engine's environment."""
+    dummies = {names[0]: "of this test" for names in CREDENTIALS.values() if names}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in dummies.items():
+            patch.setenv(name, value)
+        yield dummies
+
+
+@pytest.fixture(scope="module")
+def standing(credentials: dict[str, str]) -> Standing:  # noqa: ARG001  they are looked for
+    """The same stack as a recorded graph."""
+    return stand(BASE)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the stack that is up is kept, for the tests that begin with one."""
+    return tmp_path_factory.mktemp("europe") / "kept"
+
+
+@pytest.fixture
+def deployed(
+    engine_workspace: EngineWorkspace, shelf: Path, standing: Standing, credentials: dict[str, str]
+) -> EuropeStack:
+    """The Zone, up. The first run is done once and its files copied for each further test."""
+    stack = EuropeStack(engine_workspace, standing, credentials)
+    parts = [(engine_workspace.folder / name, shelf / name) for name in ("backend", "project")]
+    if shelf.exists():
+        for mine, kept in parts:
+            shutil.copytree(kept, mine, dirs_exist_ok=True)
+        stack.write()
+        engine_workspace.run("stack", "select", "test")
+        return stack
+    stack.write()
+    stack.tell(BASE.data)
+    engine_workspace.create_stack()
+    said = engine_workspace.up()
+    assert f"+ {len(standing.graph.resources) + 1} created" in said
+    for mine, kept in parts:
+        shutil.copytree(mine, kept)
+    stack.forget_calls()
+    return stack
+
+
+def test_first_up_makes_all_and_the_next_preview_changes_nothing(deployed: EuropeStack, standing: Standing) -> None:
+    kept = {kind for kind in deployed.kept() if not kind.startswith(("pulumi:pulumi:", "pulumi:providers:pulumi "))}
+    assert kept == {f"{resource.type} {resource.name}" for resource in standing.graph.resources}
+    assert deployed.output("held")["images"] == standing.held.images
+    assert "unchanged" in deployed.workspace.preview("--expect-no-changes")
+
+
+@pytest.mark.parametrize("dead", GROUNDS)
+def test_one_provider_down(deployed: EuropeStack, dead: str) -> None:
+    """The others follow a new site; of what the dead one has, nothing is deleted, replaced or forgotten."""
+    before = deployed.kept()
+    data = json.loads(json.dumps(BASE.data))
+    data["instances"][0]["tenants"][0]["sites"].append({**SITE, "host": "new.acme.example"})
+    deployed.tell(data)
+    deployed.workspace.environment["STANDIN_DOWN"] = dead
+    deployed.workspace.up("--refresh", *(word for name in GROUNDS[dead] for word in ("--exclude", f"**::{name}-*")))
+    after = deployed.kept()
+    assert deployed.touched() == {
+        ("Update", name) for name in ("instance-web-policy", "edge-policy", "edge-certificates")
+    }
+    theirs = {name for name in before if name.partition(" ")[2].startswith(tuple(f"{one}-" for one in GROUNDS[dead]))}
+    assert len(theirs) > 10
+    assert {name: after.get(name) for name in theirs} == {name: before[name] for name in theirs}
+    assert before.keys() == after.keys()
+
+
+def test_destroy_leaves_nothing(deployed: EuropeStack) -> None:
+    deployed.workspace.destroy()
+    assert deployed.workspace.resources() == {}
+
+
+def _sample() -> list[Flipped]:
+    """Of those that replace something, some; the whole list takes 20 s each, for people who ask for it."""
+    record = json.loads((upgrades.FOLDER / f"{BASE.name}.json").read_text())
+    flips = [flip for flip in BASE.flips() if "refused" not in record.get(flip.label, {})]
+    if "HDINFRA_LONG" in os.environ:
+        return flips
+    replacing = [flip for flip in flips if "replace" in record.get(flip.label, {})]
+    return sorted(replacing, key=lambda flip: hashlib.sha256(flip.label.encode()).digest())[:SAMPLE]
+
+
+@pytest.mark.parametrize("flip", _sample(), ids=lambda flip: flip.label)
+def test_the_engine_plans_what_the_graph_told(deployed: EuropeStack, standing: Standing, flip: Flipped) -> None:
+    _, steps = standing.next(flip.data)
+    deployed.tell(flip.data)
+    assert deployed.steps() == {(step.deed, step.type, step.name) for step in steps}
