@@ -27,6 +27,8 @@ LEFT_OUT = {
     "test_control_debian": "is in a Debian already; needs a container engine",
     "test_control_fuzz": "needs schemathesis, which Debian 13 does not have",
     "test_debian_versions": "is this one",
+    "test_droplet": "asks how machines are made; the script has the standard library alone",
+    "test_edge_tls": "boots a Debian of its own; needs a container engine",
     "test_limits": "decides before any machine exists",
     "test_rendered": "has the real programs of a Debian read the files; needs a container engine",
     "test_sync_previous": "boots a Debian of its own; needs a container engine",
