@@ -40,7 +40,9 @@ def with_site(spec: dict[str, Any], tenant: str, host: str) -> dict[str, Any]:
 
 def test_status_has_the_promised_shape(zone: Project) -> None:
     status = zone.ask("status")
-    assert list(status) == ["zone", "clusters", "instances", "edge", "control", "bundles", "lab", "sites", "alarms"]
+    parts = ["zone", "clusters", "instances", "edge", "control", "bundles", "lab", "sites", "certificates", "alarms"]
+    assert list(status) == parts
+    assert {one["host"]: one["well"] for one in status["certificates"]} == {SHOP: True, BLOG: True}
     assert [(c["name"], c["provider"], c["healthy"]) for c in status["clusters"]] == [
         ("a", "local", True),
         ("b", "local", True),
