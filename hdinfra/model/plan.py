@@ -62,7 +62,7 @@ class NetworkPlan:
 @dataclass(frozen=True, slots=True)
 class Size:
     """What one machine gets. `arch` is `native` where the machine shares this computer's kernel. `price_per_hour` in
-    euro, where the provider is cheapest to compare. `regions`: where it is sold; None for all of them."""
+    euro, in the region to which the others' price factors refer. `regions`: where it is sold; None for all of them."""
 
     name: str
     vcpu: int
