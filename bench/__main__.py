@@ -4,20 +4,26 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import (
+    azure_aliases,
     cloud_scale,
     clouds,
     cluster_loss,
+    dns_answers,
     footprint,
     licence,
+    mesh,
     neighbour,
     plan_scale,
     policy_path,
+    site_failover,
     tenants,
     warm_up,
+    watch,
 )
 from bench.figure import Figure, write
 from bench.project import CHECKOUT, Project, make_project
@@ -103,6 +109,11 @@ def on_clouds(pairs: int) -> Iterable[Figure]:
     return clouds.measure_clouds(pairs)
 
 
+def aliases(pairs: int) -> Iterable[Figure]:
+    """Of Azure's SDK."""
+    return azure_aliases.measure_azure_aliases(max(pairs, clouds.FEWEST_PAIRS))
+
+
 def plan_linear(pairs: int) -> Iterable[Figure]:
     """A hundred Machines and three thousand."""
     return cloud_scale.measure_plan_linear(max(pairs, clouds.FEWEST_PAIRS))
@@ -113,6 +124,29 @@ def imports(pairs: int) -> Iterable[Figure]:
     return cloud_scale.measure_imports(max(pairs, clouds.FEWEST_PAIRS))
 
 
+def in_mesh(pairs: int) -> Iterable[Figure]:
+    """Between two machines of one zone."""
+    with mesh.meshed() as project:
+        yield from mesh.measure_mesh(project, pairs)
+
+
+def sites(_: int) -> Iterable[Figure]:
+    """Twenty cuts, of which the slowest counts."""
+    with site_failover.two_sites() as project:
+        yield from site_failover.measure_site_failover(project)
+
+
+def watcher(_: int) -> Iterable[Figure]:
+    """Of a Zone of twenty Clusters, for a minute."""
+    return watch.measure_watch()
+
+
+def answers(_: int) -> Iterable[Figure]:
+    """Five times each, of which the median counts."""
+    with dns_answers.answering() as project:
+        yield from dns_answers.measure_answers(project)
+
+
 MEASURES: Mapping[str, Measure] = {
     "plan-scale": plans,
     "licence": licences,
@@ -121,12 +155,17 @@ MEASURES: Mapping[str, Measure] = {
     "no-change": no_change,
     "policy-path": policy,
     "agents": agents,
+    "mesh": in_mesh,
+    "site-failover": sites,
+    "dns-answers": answers,
     "tenants": many_tenants,
     "neighbour-p99": neighbours,
     "plan-linear": plan_linear,
     "imports": imports,
+    "azure-aliases": aliases,
     "clouds": on_clouds,
     "warm-up": warm,
+    "watch": watcher,
 }
 
 
@@ -140,7 +179,7 @@ def main() -> int:
     for name in options.only or MEASURES:
         say(f"measuring {name}")
         figures = list(MEASURES[name](options.pairs))
-        write(figures, CHECKOUT / "docs")
+        write(figures, CHECKOUT / "docs", datetime.now(UTC).date())
         for figure in figures:
             print(f"{figure.name}: {figure.as_json()}")
         reached = reached and all(figure.reached for figure in figures)

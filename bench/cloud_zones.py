@@ -15,6 +15,7 @@ from hdinfra.model.spec import Provider
 from hdinfra.model.spec_file import parse_spec
 from hdinfra.testing import Graph, Recorder
 from hdinfra.testing.hetzner import HETZNER, HETZNER_INVOKES
+from hdinfra.testing.linode import LINODE
 from hdinfra.testing.monitor import Outputs
 from hdinfra.testing.recorder import CONTROL_PLANE
 
@@ -44,7 +45,8 @@ control:
 
 @dataclass(frozen=True)
 class CloudZone:
-    """`capacity` Machines in each of two Clusters; `package` and `module` are the engine's and Python's SDK names."""
+    """`capacity` Machines in each of two Clusters; `package` and `module` are the engine's and Python's SDK names.
+    `plugin`: what the package is made of, where it has no plugin of its own."""
 
     provider: Provider
     package: str
@@ -55,6 +57,12 @@ class CloudZone:
     invokes: Mapping[str, Mapping[str, Any]]
     more: str = ""
     waived: str = _WAIVED
+    plugin: str = ""
+
+    @property
+    def plugins(self) -> set[str]:
+        """The executables that the engine starts: the control plane's, and the package's or what that is made of."""
+        return {"hdpolicy", self.plugin or self.package}
 
     @property
     def spec(self) -> str:
@@ -115,6 +123,20 @@ _AWS: Mapping[str, Outputs] = {
     "aws:iam/role:Role": lambda name, _: {"arn": f"arn:aws:iam::123456789012:role/{name}"},
     "aws:s3/bucket:Bucket": lambda name, _: {"arn": f"arn:aws:s3:::{name}"},
 }
+_AZURE: Mapping[str, Outputs] = {
+    "azure-native:compute:VirtualMachine": lambda name, inputs: {
+        "vmId": name,
+        "storageProfile": {
+            **inputs["storageProfile"],
+            "imageReference": {**inputs["storageProfile"]["imageReference"], "exactVersion": "0.20261123.2305"},
+        },
+    },
+    "azure-native:network:PublicIPAddress": lambda name, inputs: {
+        "ipAddress": _address(name) if inputs["publicIPAddressVersion"] == "IPv4" else _ipv6(name)
+    },
+    "azure-native:resources:ResourceGroup": lambda name, _: {"name": f"{name}12345abc"},
+    "azure-native:storage:StorageAccount": lambda _, inputs: {"name": inputs["accountName"]},
+}
 _DIGITALOCEAN: Mapping[str, Outputs] = {
     "digitalocean:index/droplet:Droplet": lambda name, _: {"id": str(crc32(name.encode()))},
     "digitalocean:index/reservedIp:ReservedIp": lambda name, _: {"ipAddress": _address(name)},
@@ -126,6 +148,24 @@ _DIGITALOCEAN: Mapping[str, Outputs] = {
         "bucketDomainName": f"{name}-12345ab.ams3.digitaloceanspaces.com",
     },
 }
+_GCP: Mapping[str, Outputs] = {
+    "gcp:compute/address:Address": lambda name, inputs: {
+        "address": _ipv6(name) if inputs.get("ipVersion") == "IPV6" else _address(name)
+    },
+    "gcp:compute/disk:Disk": lambda name, _: {"name": f"{name}-12345ab"},
+    "gcp:compute/instance:Instance": lambda name, _: {
+        "name": f"{name}-12345ab",
+        "instanceId": str(crc32(name.encode())),
+    },
+    "gcp:compute/resourcePolicy:ResourcePolicy": lambda name, _: {"name": f"{name}-12345ab"},
+    "gcp:compute/subnetwork:Subnetwork": lambda name, _: {"externalIpv6Prefix": f"{_ipv6(name)}/64"},
+    "gcp:storage/bucket:Bucket": lambda name, _: {"name": f"{name}-12345ab"},
+}
+
+_IBM: Mapping[str, Outputs] = {
+    "ibm:index/isFloatingIp:IsFloatingIp": lambda name, _: {"address": _address(name)},
+}
+_DEBIAN = {"id": "r010-found", "name": "ibm-debian-13-1-minimal-amd64-1", "architecture": "amd64"}
 
 ZONES = (
     CloudZone(
@@ -140,6 +180,16 @@ ZONES = (
         waived="{}",
     ),
     CloudZone(
+        Provider.AZURE,
+        "azure-native",
+        "pulumi_azure_native",
+        ("westeurope", "northeurope", "germanywestcentral", "swedencentral"),
+        21,
+        _AZURE,
+        {},
+        waived="{}",
+    ),
+    CloudZone(
         Provider.DIGITALOCEAN,
         "digitalocean",
         "pulumi_digitalocean",
@@ -147,6 +197,17 @@ ZONES = (
         17,
         _DIGITALOCEAN,
         {"digitalocean:index/getImage:getImage": {"id": 196578, "slug": "debian-13-x64"}},
+    ),
+    CloudZone(
+        Provider.GCP,
+        "gcp",
+        "pulumi_gcp",
+        ("europe-west3", "europe-west4", "europe-west9", "europe-southwest1"),
+        15,
+        _GCP,
+        {"gcp:compute/getImage:getImage": {"selfLink": "image-found"}},
+        more="snapshots: {every: day, keep: 7}",
+        waived="{}",
     ),
     CloudZone(
         Provider.HETZNER,
@@ -157,5 +218,26 @@ ZONES = (
         HETZNER,
         {token: answer({}) for token, answer in HETZNER_INVOKES.items()},
         more='bundles: {url: "https://bundles.example.test/hdinfra"}',
+    ),
+    CloudZone(
+        Provider.IBM,
+        "ibm",
+        "hdinfra.sdks.ibm",
+        ("eu-de", "eu-gb", "eu-es", "ca-tor"),
+        13,
+        _IBM,
+        {"ibm:index/getIsImages:getIsImages": {"images": [_DEBIAN]}},
+        more='bundles: {url: "https://bundles.example.test/hdinfra"}',
+        waived="{ipv6: of a benchmark, volumes: of a benchmark}",
+        plugin="terraform-provider",
+    ),
+    CloudZone(
+        Provider.LINODE,
+        "linode",
+        "pulumi_linode",
+        ("de-fra-2", "nl-ams", "se-sto", "it-mil"),
+        38,
+        LINODE,
+        {},
     ),
 )

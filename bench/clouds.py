@@ -122,7 +122,7 @@ class _Program:
     def __init__(self, folder: Path, files: Mapping[str, str], zone: CloudZone, graph: Graph, main: str = ".") -> None:
         self._project, self._state, self._new = folder / "project", folder / "state", folder / "new"
         self._environment = _environment(folder, self._state, zone, graph)
-        packages = {"hdpolicy", zone.package}
+        packages = zone.plugins
         providers = [{"name": name, "path": str(_stand_in(folder, name))} for name in sorted(packages)]
         settings = {"name": "hdinfra", "runtime": "python", "main": main, "plugins": {"providers": providers}}
         self._files = {"Pulumi.yaml": yaml.safe_dump(settings), **files}

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +38,17 @@ class Figure:
         return self.ratio is not None and self.ratio <= self.goal
 
     def as_json(self) -> dict[str, Any]:
-        """The six fields of docs/benchmarks.json, and whether the goal is reached."""
+        """Its fields in docs/benchmarks.json, but for the day."""
         goal = f"<= {self.goal:g} x baseline" if self.goal_is_ratio else f"<= {self.goal:g} {self.unit}"
         fields = {key: value for key, value in asdict(self).items() if key not in ("goal", "goal_is_ratio")}
         return {**fields, "ratio": self.ratio, "goal": goal, "reached": self.reached}
 
 
-def write(figures: Iterable[Figure], folder: Path) -> list[dict[str, Any]]:
-    """Merge into benchmarks.json (figures that were not measured now stay) and draw the table anew."""
+def write(figures: Iterable[Figure], folder: Path, day: date) -> list[dict[str, Any]]:
+    """Merge into benchmarks.json what was measured that day (all others stay, with theirs) and draw the table anew."""
     path = folder / "benchmarks.json"
     before = json.loads(path.read_text()) if path.exists() else []
-    now = {figure.name: figure.as_json() for figure in figures}
+    now = {figure.name: {**figure.as_json(), "measured": day.isoformat()} for figure in figures}
     merged = sorted({**{row["name"]: row for row in before}, **now}.values(), key=lambda row: str(row["name"]))
     path.write_text(json.dumps(merged, indent=2) + "\n")
     (folder / "benchmarks.md").write_text(_table(merged))
@@ -59,9 +59,9 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MIB
     head = (
         "# Benchmarks\n\n"
-        f"Measured {datetime.now(UTC):%Y-%m-%d} with `make bench` on {os.cpu_count()} cores and {memory:,} MiB. "
+        f"Measured with `make bench` on {os.cpu_count()} cores and {memory:,} MiB. "
         "A baseline is what the same machine does without hdinfra.\n\n"
-        "| figure | value | baseline | ratio | goal | reached |\n|---|---|---|---|---|---|\n"
+        "| figure | value | baseline | ratio | goal | reached | measured |\n|---|---|---|---|---|---|---|\n"
     )
     return head + "".join(_row(row) for row in rows)
 
@@ -70,4 +70,6 @@ def _row(row: dict[str, Any]) -> str:
     baseline = "-" if row["baseline"] is None else f"{row['baseline']:g} {row['unit']}"
     ratio = "-" if row["ratio"] is None else f"{row['ratio']:g}"
     reached = "yes" if row["reached"] else "**no**"
-    return f"| {row['name']} | {row['value']:g} {row['unit']} | {baseline} | {ratio} | {row['goal']} | {reached} |\n"
+    value = f"{row['value']:g} {row['unit']}"
+    cells = (row["name"], value, baseline, ratio, row["goal"], reached, row["measured"])
+    return "".join(f"| {cell} " for cell in cells) + "|\n"

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import pulumi
+from pulumi import _types
 
 from hdinfra.testing import Graph, Registered
 from hdinfra.testing.wire import SIGNATURE, plain
@@ -19,7 +20,18 @@ _PARAMETERS_NOT_INPUTS = frozenset({"self", "__self__", "__props__", "resource_n
 def flat_program(graph: Graph, package: str, module: str) -> str:
     """Only the submodules that are used are imported, and what they made is kept out of collections, as we do."""
     imports = "\n".join(imports_of(graph, package, module))
-    return f"import gc\n\nimport pulumi\n{imports}\n\ngc.freeze()\n{_body(graph, package, module)}"
+    return f"import gc\n\nimport pulumi\n{imports}\n\ngc.freeze()\n{_WITHOUT_ALIASES}{_body(graph, package, module)}"
+
+
+_WITHOUT_ALIASES = """
+def transformed(args):
+    args.opts.aliases = None
+    return pulumi.ResourceTransformationResult(args.props, args.opts)
+
+
+pulumi.runtime.register_stack_transformation(transformed)
+"""
+"""Neither program has aliases, of which the SDKs bring along some, and Azure's many."""
 
 
 def naive_program(graph: Graph, package: str, module: str) -> str:
@@ -86,9 +98,21 @@ def _path(module: str, token: str) -> str:
 
 def _keywords(one: Registered, module: str) -> Iterator[tuple[str, str]]:
     class_ = _class(one, module)
-    names = {_camel(name): name for name in _parameters(class_)}
+    names = {engines: name for name, engines in _engine_names(class_).items()}
     for key, value in one.inputs.items():
         yield names[key], _literal(one, key, value)
+
+
+def _engine_names(class_: type[pulumi.CustomResource]) -> dict[str, str]:
+    """Parameters to what the engine calls them, which a class of arguments knows: such as `publicIPAddressVersion`.
+
+    Our own SDK has no such classes, and no such names.
+    """
+    module = import_module(class_.__module__)
+    found = (getattr(module, f"{class_.__name__}{ending}", None) for ending in ("InitArgs", "Args"))
+    arguments: Any = next((each for each in found if each and _types.is_input_type(each)), None)
+    known = _types.input_type_py_to_pulumi_names(arguments) if arguments else {}
+    return {name: known.get(name, _camel(name)) for name in _parameters(class_)}
 
 
 def _class(one: Registered, module: str) -> type[pulumi.CustomResource]:
@@ -100,7 +124,8 @@ def _class(one: Registered, module: str) -> type[pulumi.CustomResource]:
 
 
 def _parameters(class_: type[pulumi.CustomResource]) -> Iterable[str]:
-    constructor: Any = vars(class_)["_internal_init"]
+    own = vars(class_)
+    constructor: Any = own["_internal_init"] if "_internal_init" in own else own["__init__"]
     return [name for name in inspect.signature(constructor).parameters if name not in _PARAMETERS_NOT_INPUTS]
 
 

@@ -110,10 +110,15 @@ class Project:
         path.write_text(yaml.safe_dump({"config": {"hdinfra:namespace": self.namespace}}))
 
 
-def make_project(root: Path, salt: str) -> Project:
-    """Copy what a stack needs into `root`; pool and ports come from the checkout, the salt and what is free."""
+def make_project(root: Path, salt: str, spec_of: str = "local") -> Project:
+    """Copy what a stack needs into `root`; pool and ports come from the checkout, the salt and what is free.
+
+    `spec_of`: the stack of the checkout whose spec becomes that of the project's only stack, `local`.
+    """
     shutil.copy(CHECKOUT / "Pulumi.yaml", root)
     shutil.copytree(CHECKOUT / "stacks", root / "stacks", ignore=shutil.ignore_patterns("Pulumi.*", "*.lock.yaml"))
+    if spec_of != "local":
+        shutil.copy(CHECKOUT / "stacks" / f"{spec_of}.yaml", root / "stacks" / "local.yaml")
     own = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
     number = int.from_bytes(hashlib.sha256(f"{CHECKOUT}/{salt}".encode()).digest()[:4])
     environment = {**dict.fromkeys(os.environ.keys() - own.keys(), ""), "PULUMI_HOME": str(root / "home")}
@@ -124,7 +129,8 @@ def make_project(root: Path, salt: str) -> Project:
     spec = project.spec
     spec["network"] = {"ipv4": _free_pool(number), "ipv6": f"fd{number % 256:02x}:{number >> 16:04x}:1::/48"}
     places, clusters = spec["edge"]["places"], spec["clusters"]
-    first = _free_row(2 * len(places) + len(clusters), number)
+    # Two more, which name servers may have.
+    first = _free_row(2 * len(places) + len(clusters) + 2, number)
     for port, place in enumerate(places, first):
         place["publish"] |= {"port": port, "https_port": port + len(places)}
     spec["control"]["publish"]["port"] = first + 2 * len(places)

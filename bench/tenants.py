@@ -23,10 +23,10 @@ def measure_tenants() -> Iterator[Figure]:
         applied(place, _tenants(_TENANTS - 1))
         begin = time.monotonic()
         applied(place, _tenants(_TENANTS))
-        yield Figure("tenants_200th_applied", round(time.monotonic() - begin, 2), "s", goal=3)
+        yield Figure("tenants-200th-applied", round(time.monotonic() - begin, 2), "s", goal=3)
         each = (_kept_mib(place) - before) / (_TENANTS - 1)
-        yield Figure("tenants_idle_memory", round(each, 3), "MiB", goal=2)
-        yield Figure("tenants_waking", round(max(_waking(place) for _ in range(_WAKINGS)), 3), "s", goal=1)
+        yield Figure("tenants-idle-memory", round(each, 3), "MiB", goal=2)
+        yield Figure("tenants-waking", round(max(_waking(place) for _ in range(_WAKINGS)), 3), "s", goal=1)
     engine.client.close()
 
 

@@ -10,10 +10,15 @@ from typing import Any
 import pulumi
 
 import hdinfra as hd
+from hdinfra.model.healing.order import Order, digest_of, held_for
 from hdinfra.model.held import Held
 from hdinfra.model.held_file import dump_held, load_held, newest
-from hdinfra.model.plan import ZonePlan
+from hdinfra.model.plan import Supplied, ZonePlan
+from hdinfra.model.spec import ZoneSpec
+from hdinfra.planning import Certificates
 
+ORDER = "HDINFRA_ORDER"
+"""Names the file with what `hdinfra heal` or `restore` ordered; only these two set it."""
 _READS = 20
 _AGAIN_SECONDS = 0.2
 
@@ -25,10 +30,41 @@ def run(spec_file: Path, lock_file: Path) -> None:
         planned(spec_file, lock_file, {})
     plan = planned(spec_file, lock_file, deployed_outputs())
     keep(plan.held, lock_file)
+    declare(plan, as_text(hd.load_spec(spec_file)))
+
+
+def carry_out(order_file: Path) -> None:
+    """Declare what is deployed, with what was ordered changed; the working copy is neither asked nor written.
+
+    RunError, and nothing is changed, where something else was deployed since the order was given.
+    """
+    order, deployed = Order.model_validate_json(order_file.read_text()), deployed_outputs()
+    text, held = str(deployed.get("spec", "")), Held.model_validate(deployed["held"])
+    if (held.serial, digest_of(text)) != (order.serial, order.spec):
+        raise pulumi.RunError(
+            f"the stack was changed since this was ordered (serial {held.serial}, ordered on {order.serial}); "
+            "nothing was changed. fix: order it again"
+        )
+    supplied = {host: Supplied(pair.certificate, pair.key) for host, pair in order.supplied.items()}
+    try:
+        plan = hd.planned(ZoneSpec.model_validate_json(text), held_for(order, held), Certificates(supplied))
+    except hd.RefusedError as refused:
+        raise pulumi.RunError(f"the deployed spec is refused like that; nothing was changed.\n{refused}") from refused
+    declare(plan, text)
+
+
+def declare(plan: ZonePlan, spec: str) -> None:
+    """The whole Zone, and what is known of it afterwards."""
     declared = hd.declare(plan)
     pulumi.export("held", hd.held_of(declared))
     pulumi.export("control", hd.control_of(declared))
     pulumi.export("status", hd.status_of(declared))
+    pulumi.export("spec", spec)
+
+
+def as_text(spec: ZoneSpec) -> str:
+    """What the user wrote and nothing else, as JSON in one text: outputs would make floats of its numbers."""
+    return spec.model_dump_json(exclude_unset=True)
 
 
 def planned(spec_file: Path, lock_file: Path, deployed: Mapping[str, Any]) -> ZonePlan:

@@ -6,9 +6,13 @@ import sys
 from pathlib import Path
 
 from hdinfra.model.byol import ByolSpec
+from hdinfra.model.failover.cloudflare_spec import CloudflareSpec, PairSpec
+from hdinfra.model.failover.spec import FailoverSpec
+from hdinfra.model.hardware.spec import HardwareSpec
 from hdinfra.model.rules import rules_markdown
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.model.spec_file import json_schema
+from hdinfra.operate.status_document import StatusDocument
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,6 +22,11 @@ def documents() -> dict[str, str]:
     return {
         "docs/rules.md": rules_markdown(),
         "docs/byol.schema.json": json.dumps(json_schema(ByolSpec), indent=2, ensure_ascii=False) + "\n",
+        "docs/failover.schema.json": json.dumps(json_schema(FailoverSpec), indent=2, ensure_ascii=False) + "\n",
+        "docs/edge.schema.json": json.dumps(json_schema(CloudflareSpec), indent=2, ensure_ascii=False) + "\n",
+        "docs/hardware.schema.json": json.dumps(json_schema(HardwareSpec), indent=2, ensure_ascii=False) + "\n",
+        "docs/pair.schema.json": json.dumps(json_schema(PairSpec), indent=2, ensure_ascii=False) + "\n",
+        "docs/status.schema.json": json.dumps(json_schema(StatusDocument), indent=2, ensure_ascii=False) + "\n",
         "docs/spec.schema.json": json.dumps(json_schema(ZoneSpec), indent=2, ensure_ascii=False) + "\n",
     }
 

@@ -10,11 +10,19 @@ PACKAGE_OF: Mapping[str, str] = {
     "qemu-img": "qemu-utils",
     "mmdebstrap": "mmdebstrap",
     "mke2fs": "e2fsprogs",
+    "mkfs.vfat": "dosfstools",
+    "mcopy": "mtools",
+    "mksquashfs": "squashfs-tools",
+    "xorriso": "xorriso",
+    "sgdisk": "gdisk",
     "setpriv": "util-linux",
 }
 """Each program with the package that has it."""
-KEYRING = ("usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring")
-"""With which mmdebstrap checks Debian's signatures; Ubuntu comes without."""
+FILES: Mapping[str, str] = {
+    "usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+    "usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf",
+}
+"""Likewise what is no program: with what mmdebstrap checks Debian's signatures (Ubuntu comes without), and firmware."""
 
 
 def ensure_metal(host: Host) -> None:
@@ -31,9 +39,8 @@ def ensure_metal(host: Host) -> None:
 
 def missing_for_metal(host: Host) -> tuple[str, ...]:
     """Packages whose programs are not here."""
-    path, keyring = KEYRING
     programs = (package for name, package in PACKAGE_OF.items() if host.program(name) is None)
-    return (*programs, *(() if (host.root / path).exists() else (keyring,)))
+    return (*programs, *(package for path, package in FILES.items() if not (host.root / path).exists()))
 
 
 def help_with(packages: tuple[str, ...]) -> str:

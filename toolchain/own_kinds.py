@@ -6,6 +6,7 @@ from typing import Any, cast
 from hdinfra.plugins.kind import Difference, Kind
 from hdinfra.plugins.licence.package import Licences
 from hdinfra.plugins.local.package import LocalCloud
+from hdinfra.plugins.metal.package import Servers
 from hdinfra.plugins.policy.package import PolicyPath
 from hdinfra.plugins.values import UNKNOWN
 
@@ -20,12 +21,18 @@ def own_kinds() -> Mapping[str, Kind]:
         **LocalCloud(cast(Any, object())).configure(nowhere),
         **PolicyPath().configure({}),
         **Licences().configure({}),
+        **Servers().configure({}),
     }
+
+
+def inputs_of(kind: Kind) -> frozenset[str]:
+    """All of them, those that may be left out among them."""
+    return frozenset(kind.inputs.fields) | frozenset(kind.inputs.optional)
 
 
 def difference_of(kind: Kind, name: str) -> Difference:
     """What it takes when that input is another one."""
-    return kind.diff(dict.fromkeys(kind.inputs.fields, UNKNOWN), dict(WELL), frozenset({name}))
+    return kind.diff(dict.fromkeys(inputs_of(kind), UNKNOWN), dict(WELL), frozenset({name}))
 
 
 def verdict_of(kind: Kind, name: str) -> str:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toolchain.own_kinds import difference_of, own_kinds, verdict_of
-from toolchain.sdk_docs import class_of, documented, token_of
+from toolchain import ibm
+from toolchain.own_kinds import difference_of, inputs_of, own_kinds, verdict_of
+from toolchain.sdk_docs import NESTING, class_of, documented, token_of
 
 ROOT = Path(__file__).parents[1]
 FACTS = Path(__file__).with_suffix(".toml")
@@ -60,7 +61,8 @@ class Row:
 class Facts:
     """One type of replacements.toml. `replace` and `update` hold for all below a path, but for longer paths.
 
-    `overrules` are inputs of which the source is more precise than the docs, so that both may disagree.
+    `overrules` are inputs of which the source is more precise than the docs,
+    so that both may disagree. `nesting`: how far down inputs are read.
     """
 
     resource: str
@@ -69,6 +71,7 @@ class Facts:
     replace: tuple[str, ...] = ()
     update: tuple[str, ...] = ()
     overrules: tuple[str, ...] = ()
+    nesting: int = NESTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,8 @@ def read_facts(content: Mapping[str, Any]) -> list[Facts]:
 
 def _facts(entry: Mapping[str, Any], package: Mapping[str, Any]) -> Facts:
     resource = f"{package['module']}.{entry['class'].partition('.')[2]}"
-    inputs = documented(class_of(resource))
+    nesting = package.get("nesting", NESTING)
+    inputs = documented(class_of(resource), nesting)
     return Facts(
         resource=resource,
         source=" ".join((package["source"], entry.get("source", ""))).strip(),
@@ -131,23 +135,41 @@ def _facts(entry: Mapping[str, Any], package: Mapping[str, Any]) -> Facts:
         replace=tuple(entry.get("replace", ())),
         update=(*entry.get("update", ()), *(path for path in package.get("update", ()) if path in inputs)),
         overrules=tuple(entry.get("overrules", ())),
+        nesting=nesting,
     )
 
 
 def extracted() -> list[TypeRows]:
     """The whole table, from the SDKs that are installed and from our plugins."""
     content = tomllib.loads(FACTS.read_text())
-    return sorted((*map(_typed, read_facts(content)), *_own(content["own"]["stateful"])), key=lambda t: t.token)
+    found = (*map(_typed, read_facts(content)), *_of_ibm(content["ibm"]), *_own(content["own"]["stateful"]))
+    return sorted(found, key=lambda t: t.token)
 
 
 def _typed(facts: Facts) -> TypeRows:
     resource = class_of(facts.resource)
-    return TypeRows(token_of(resource), facts.stateful, rows=rows_of(documented(resource), facts))
+    return TypeRows(token_of(resource), facts.stateful, rows=rows_of(documented(resource, facts.nesting), facts))
+
+
+def _of_ibm(facts: Mapping[str, Any]) -> Iterator[TypeRows]:
+    """Its provider's schema says of each input whether it forces a new resource; what its code adds is in the facts."""
+    for one in ibm.types():
+        forced = {path for path, field in ibm.paths(one.fields) if field.get("forceNew")}
+        forced |= set(facts["replace"].get(one.token, ()))
+        every = {path for path, _ in ibm.paths(one.fields)}
+        if forced - every:
+            raise FactsError(f"{one.token}: no such input: {', '.join(sorted(forced - every))}")
+        rows = {
+            path: Row("replace" if path in forced else "update", "source", one.source)
+            for path in sorted(every)
+            if "." not in path or path in forced
+        }
+        yield TypeRows(one.token, one.token in facts["stateful"], rows=rows)
 
 
 def _own(stateful: Sequence[str]) -> Iterator[TypeRows]:
     for token, kind in own_kinds().items():
-        names = sorted(kind.inputs.fields)
+        names = sorted(inputs_of(kind))
         rows = {name: Row(verdict_of(kind, name), "plugin") for name in names}
         first = any(difference_of(kind, name).delete_first for name in names)
         yield TypeRows(token, token in stateful, first, rows)
@@ -194,7 +216,9 @@ design stands there with its reason (`because`).
 
 - `by docs`: decided by words of the Python SDK's own docstrings, which are kept in tests/engine/replacements.json.
 - Where they are silent, the source of the provider behind the SDK was read; toolchain/replacements.toml names the file.
-- Our own plugins (`hdlocal`, `hdpolicy`, `hdlicence`) are asked for the difference that each input alone makes.
+- IBM Cloud has no Python SDK: its rows are the schema of its Terraform provider, read out of its source
+  (docs/ibm-sdk.md).
+- Our own plugins (`hdlocal`, `hdpolicy`, `hdlicence`, `hdmetal`) are asked for the difference that each input makes.
 - The rest is **unknown**, and unknown counts as replaced. Silence of the docs decides nothing: the generator of the
   SDKs drops most remarks that an input forces a new resource, and the wheels carry no schema.
 

@@ -29,13 +29,13 @@ def token_of(resource: type[pulumi.CustomResource]) -> str:
     return token
 
 
-def documented(resource: type[pulumi.CustomResource]) -> dict[str, str]:
+def documented(resource: type[pulumi.CustomResource], nesting: int = NESTING) -> dict[str, str]:
     """Path of every input, nested ones with dots and without list indices, to its docs in one line."""
     module = sys.modules[resource.__module__]
     # Where a nested type has taken the usual name, the generator gives this one.
     names = (f"{resource.__name__}InitArgs", f"{resource.__name__}Args")
     arguments = next(getattr(module, name) for name in names if hasattr(module, name))
-    return dict(_inputs(arguments, "", NESTING))
+    return dict(_inputs(arguments, "", nesting))
 
 
 def _inputs(arguments: type, prefix: str, deeper: int) -> Iterator[tuple[str, str]]:

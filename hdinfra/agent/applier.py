@@ -33,7 +33,13 @@ from .paths import (
 from .policy import Document, parse
 from .services import Service
 
-_APPS = {"waf": "waf", "load-balancer": "load_balancer", "lab-origin": "lab_origin", "control": "control_node"}
+_APPS = {
+    "waf": "waf",
+    "load-balancer": "load_balancer",
+    "lab-origin": "lab_origin",
+    "control": "control_node",
+    "dns": "dns",
+}
 _CHECKED_BASE = ("nginx.conf", "haproxy.cfg", "firewall.nft")
 _STAGED = {POLICY: "", TENANT_LOGS: "/logs", TENANT_CACHES: "/caches", TENANT_SOCKETS: "/sockets"}
 """Below the stage while a policy is checked: a check opens logs, caches and sockets, and live ones must be spared."""
@@ -112,6 +118,14 @@ class Applier:
         """The document in force, None before the first."""
         path = self._at(DOCUMENT)
         return parse(path.read_bytes()) if path.exists() else None
+
+    def mark(self) -> tuple[int, int] | None:
+        """Another one whenever a document came into force, None before the first; cheaper than to read it."""
+        try:
+            found = self._at(DOCUMENT).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
     def restore_files(self) -> tuple[str, ...]:
         """At boot, before any program starts: make the disk what the document in force asks for."""

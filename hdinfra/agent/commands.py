@@ -23,11 +23,11 @@ class Result:
 Run = Callable[[Sequence[str]], Result]
 
 
-def run(argv: Sequence[str]) -> Result:
-    """Run a program for a minute at most."""
+def run(argv: Sequence[str], seconds: float = 60) -> Result:
+    """Run a program for so long at most."""
     try:
         # Argument lists of our own, never a shell.
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
         return Result(127, str(error))
     return Result(done.returncode, (done.stderr + done.stdout).strip())

@@ -56,22 +56,27 @@ class Deeds:
 
 
 class Commissions:
-    """Answers requests of the door. `status` says how things are."""
+    """Answers requests of the door. `told`: what the daemon itself says or does, by command."""
 
     def __init__(
-        self, applier: Applier, keeper: Keeper, deeds: Deeds, run: Run, status: Callable[[], Mapping[str, Any]]
+        self,
+        applier: Applier,
+        keeper: Keeper,
+        deeds: Deeds,
+        run: Run,
+        told: Mapping[str, Callable[[], Mapping[str, Any]]],
     ) -> None:
         self._applier = applier
         self._keeper = keeper
         self._deeds = deeds
         self._run = run
-        self._status = status
+        self._told = told
 
     def __call__(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """The result of one command; CommandError when there is none."""
         match request:
-            case {"command": "status"}:
-                return self._status()
+            case {"command": str(command)} if command in self._told:
+                return self._told[command]()
             case {"command": "sites"}:
                 return {"sites": wishes.sites(self._applier)}
             case {"command": "logs", "lines": int(lines)}:

@@ -12,10 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .durable import write_whole
-from .fields import PolicyError, address, many, record
+from .fields import PolicyError, address, machine_name, many, record
 from .link import Endpoint
 from .paths import ENDPOINTS
-from .policy import ApiMachine, api_machines, machine_name, port
+from .policy import ApiMachine, api_machines, port
 from .problems import Problems, log
 
 _MOST = 16
@@ -99,4 +99,4 @@ def _chosen(words: Mapping[Endpoint, tuple[float, frozenset[Endpoint]]], now: fl
 
 
 def _endpoint_of(api: ApiMachine) -> Endpoint:
-    return Endpoint(api.name, (str(api.ipv6), str(api.ipv4)), api.port)
+    return Endpoint(api.name, tuple(str(address) for address in (api.ipv6, api.ipv4) if address), api.port)

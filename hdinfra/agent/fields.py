@@ -36,6 +36,10 @@ def matching(pattern: re.Pattern[str], wanted: str) -> Field:
     return field
 
 
+name = matching(re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?\Z"), "a name (one DNS label of 32 characters at most)")
+machine_name = matching(re.compile(r"[a-z0-9-]{1,100}\Z"), "a machine's name")
+
+
 def between(low: int, high: int) -> Field:
     """A whole number."""
 
@@ -67,10 +71,10 @@ def one_of(values: frozenset[str]) -> Field:
 
 def host(value: object, path: str) -> str:
     """A host name (RFC 1123), not an address."""
-    name: str = matching(_HOST, "a host name (RFC 1123, lower case)")(value, path)
-    if name.rpartition(".")[2].isdigit():
+    found: str = matching(_HOST, "a host name (RFC 1123, lower case)")(value, path)
+    if found.rpartition(".")[2].isdigit():
         raise wrong(path, value, "a host name, its last label is a number")
-    return name
+    return found
 
 
 def address(*families: int) -> Field:
@@ -87,6 +91,11 @@ def address(*families: int) -> Field:
         return found
 
     return field
+
+
+def ipv6_or_none(value: object, path: str) -> Address | None:
+    """An IPv6 address; the empty text of a machine whose cloud has none is None."""
+    return None if value == "" else address(6)(value, path)
 
 
 def network(value: object, path: str) -> Network:
@@ -133,6 +142,6 @@ def record(
             raise wrong(path, value, "an object")
         if odd := sorted((value.keys() ^ fields.keys()) - later.keys()):
             raise PolicyError(f"{path}: keys {odd} are unknown or missing; wanted {sorted(fields)}")
-        return shape(**{name: known[name](found, f"{path}.{name}") for name, found in value.items()})
+        return shape(**{key: known[key](found, f"{path}.{key}") for key, found in value.items()})
 
     return field

@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,13 @@ from . import look, wishes
 from .applier import Applier
 from .commands import ApplyError, run
 from .fields import PolicyError
-from .paths import DOOR, UNMANAGED
-from .policy import LoadBalancerPolicy
+from .paths import DOOR, SERVER, UNMANAGED
 from .shown import shown
 from .wishes import CommandError
 
-_WATCH_SECONDS = 0.1
 _PARTS = ("hdinfra-firewall.service", "hdinfra-policy.service")
 _DAEMON = "hdsync.service"
+_HDRAID = "/usr/local/sbin/hdraid"
 _ANSWER_SECONDS = 110
 _EXAMPLES = """\
 examples:
@@ -32,6 +30,7 @@ examples:
   hdctl drain                   take no more visitors; `hdctl undrain` when done
   hdctl record shop.acme.test   look at its attacks instead of stopping them
   hdctl reset shop.acme.test    the policy's own mode again
+  hdctl health                  whether /edge-health answers 200, and why not
   hdctl rollback                to the good version before this one
   hdctl logs --lines 50 --json  the last lines of every program of ours
 """
@@ -103,6 +102,9 @@ def _operators(commands: Any) -> None:
     }.items():
         _add(commands, name, _command, words).add_argument("site", metavar="SITE", help="its host name")
     _add(commands, "rollback", _command, "go to the good version before; this one is skipped until a higher one comes")
+    _add(commands, "health", _asked, "say whether this machine can really serve, and every reason why it cannot")
+    latch = _add(commands, "latch", _asked, "let this machine say again that it serves, after an outage")
+    latch.add_argument("deed", metavar="release", choices=["release"], help="the only thing that is done to it by hand")
     logs = _add(commands, "logs", _command, "print the last lines of every program of ours")
     logs.add_argument("--lines", metavar="N", type=int, default=100, help="how many (default 100, at most 1000)")
 
@@ -145,9 +147,20 @@ def _status(options: argparse.Namespace) -> int:
             "certificate_ends": None,
             "seen": {},
         }
-        told = {**look.status(applier), **unknown, "problems": [str(error)] if _is_managed() else []}
+        told = {**look.status(applier), **unknown, "problems": [*([str(error)] if _is_managed() else []), *_of_disks()]}
     _print(options, told)
     return 0
+
+
+def _of_disks() -> list[str]:
+    """What is wrong with the disks of a server of one's own, where no daemon says it."""
+    if not Path(SERVER).exists():
+        return []
+    told = run((_HDRAID, "status", "--json"))
+    try:
+        return [str(problem) for problem in json.loads(told.words.splitlines()[-1])["problems"]]
+    except (ValueError, LookupError):
+        return [f"disks: {told.words[-300:]}"]
 
 
 def _command(options: argparse.Namespace) -> int:
@@ -159,6 +172,13 @@ def _command(options: argparse.Namespace) -> int:
             raise
         told = _alone(options.command, site, lines)
     _print(options, told)
+    return 0
+
+
+def _asked(options: argparse.Namespace) -> int:
+    """What the daemon alone knows."""
+    words = (options.command, getattr(options, "deed", ""))
+    _print(options, ask({"command": " ".join(filter(None, words))}))
     return 0
 
 
@@ -180,16 +200,8 @@ def _apply(options: argparse.Namespace) -> int:
 
 
 def _watch(options: argparse.Namespace) -> int:
-    document = Applier(run).current()
-    if not document or not isinstance(document.policy, LoadBalancerPolicy):
-        raise CommandError("only a load balancer with a policy has servers to watch")
-    seen, deadline = None, time.monotonic() + options.seconds
-    while time.monotonic() < deadline:
-        servers = look.servers(document.policy)
-        if servers != seen:
-            seen = servers
-            _json({"servers": servers})
-        time.sleep(_WATCH_SECONDS)
+    for servers in look.views(Applier(run), options.seconds):
+        _json({"servers": servers})
     return 0
 
 

@@ -1,19 +1,24 @@
 """What a machine can say of itself without any daemon."""
 
-from collections.abc import Sequence
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import quota
+from . import disks, quota
 from .applier import Applier
+from .dns_policy import DnsPolicy
 from .fields import PolicyError
 from .haproxy import statistics
-from .paths import SYSCTLS, TENANT_FOLDERS
+from .paths import PROFILE, SYSCTLS, TENANT_FOLDERS
 from .policy import ControlPolicy, Document, LoadBalancerPolicy, WafPolicy
 from .services import MANAGEMENT
 
 _CONTROLLERS = Path("/sys/fs/cgroup/cgroup.controllers")
 """The kernel's list of what it can limit; an old (v1) hierarchy has no such file."""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_WATCH_SECONDS = 0.1
 _LIMITED = {"cpu", "io", "memory", "pids"}
 
 
@@ -34,6 +39,10 @@ def status(applier: Applier) -> dict[str, Any]:
 
         report["servers"] = servers(document.policy)
         report["certificates"] = certificates(site.host for site in document.policy.sites)
+    if document and isinstance(document.policy, DnsPolicy):
+        from .gdnsd import answers  # noqa: PLC0415  as above, of name servers
+
+        report["answers"] = answers(document.policy)
     return report
 
 
@@ -43,6 +52,15 @@ def current(applier: Applier) -> Document | None:
         return applier.current()
     except (PolicyError, OSError):
         return None
+
+
+def profile(root: Path) -> str:
+    """The description that a server of one's own was installed from, as 64 hex digits; empty elsewhere."""
+    try:
+        found = root.joinpath(PROFILE.lstrip("/")).read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return found if _DIGEST.fullmatch(found) else ""
 
 
 def serving(applier: Applier, document: Document | None) -> bool:
@@ -59,10 +77,40 @@ def _ready(document: Document) -> bool:
 
 def servers(policy: LoadBalancerPolicy) -> list[dict[str, Any]]:
     """What HAProxy holds of each server, in both families; down when HAProxy does not answer."""
+    return _servers(policy, _rows() or [])
+
+
+def views(applier: Applier, seconds: float) -> Iterator[list[dict[str, Any]]]:
+    """The servers of a load balancer for so long: at once, and whenever one is another, or other ones have come into
+    force. PolicyError when this machine is none."""
+    # The mark comes first: what comes into force between the two is read again.
+    mark, policy, seen = applier.mark(), _balancing(applier), None
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if (newer := applier.mark()) != mark:
+            mark, policy = newer, _balancing(applier)
+        if (now := servers(policy)) != seen:
+            seen = now
+            yield now
+        time.sleep(_WATCH_SECONDS)  # HAProxy tells nobody of a change by itself
+
+
+def _balancing(applier: Applier) -> LoadBalancerPolicy:
+    """What a load balancer holds to; PolicyError on any other machine."""
+    document = applier.current()
+    if not document or not isinstance(document.policy, LoadBalancerPolicy):
+        raise PolicyError("only a load balancer with a policy has servers to watch")
+    return document.policy
+
+
+def _rows() -> list[dict[str, str]] | None:
     try:
-        rows = statistics()
+        return statistics()
     except OSError:
-        rows = []
+        return None
+
+
+def _servers(policy: LoadBalancerPolicy, rows: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     up = {(row["pxname"], row["svname"]) for row in rows if row["status"].startswith("UP")}
     return [
         {
@@ -70,24 +118,50 @@ def servers(policy: LoadBalancerPolicy) -> list[dict[str, Any]]:
             "name": backend.name,
             "cluster": backend.cluster,
             "family": family,
-            "up": (f"{instance.name}-read", f"{backend.name}.{family}") in up,
+            "up": (f"{group}-read", f"{backend.name}.{family}") in up,
         }
         for instance in policy.instances
-        for backend in instance.backends
-        for family in ("ipv4", "ipv6")
+        for group, backends in instance.groups(policy.failover).items()
+        for backend in backends
+        for family in (("ipv4", "ipv6") if backend.ipv6 else ("ipv4",))
     ]
+
+
+def unserved(policy: LoadBalancerPolicy) -> tuple[str, ...]:
+    """Instances of which no server is up."""
+    served = {server["instance"] for server in servers(policy) if server["up"]}
+    return tuple(instance.name for instance in policy.instances if instance.name not in served)
+
+
+def clusters(document: Document | None) -> dict[str, dict[str, int]]:
+    """Of each Cluster that this machine sends requests to, how many of its servers there are and are up, over every
+    family; nothing where none are sent, and while HAProxy does not say, for who is blind has not seen anybody die."""
+    found: dict[str, dict[str, int]] = {}
+    if document is None or not isinstance(document.policy, LoadBalancerPolicy):
+        return found
+    rows = _rows()
+    for server in _servers(document.policy, rows) if rows is not None else ():
+        counts = found.setdefault(server["cluster"], {"up": 0, "all": 0})
+        counts["up"] += server["up"]
+        counts["all"] += 1
+    return found
 
 
 def limits_unenforced(
     document: Document | None, controllers: Path = _CONTROLLERS, folders: Sequence[str] = TENANT_FOLDERS
 ) -> list[str]:
     """What of tenants' limits this place cannot hold: on an old cgroup hierarchy, or in a container, slices may be
-    names only, and not every file system keeps quotas. Nothing where no tenant has limits."""
+    names only, not every file system keeps quotas, and not every disk knows weights. Nothing where no tenant has
+    limits."""
     if document is None or not isinstance(document.policy, WafPolicy) or not document.policy.tenants:
         return []
     held = controllers.read_text().split() if controllers.exists() else []
-    counted = [] if all(map(quota.enforced, folders)) else ["disk"]
-    return sorted((_LIMITED - set(held)).union(counted))
+    missing = _LIMITED - set(held)
+    if not all(map(quota.enforced, folders)):
+        missing.add("disk")
+    if not all(map(disks.weighted, folders)):
+        missing.add("io")
+    return sorted(missing)
 
 
 def _sysctls_denied() -> list[str]:

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from .dns_policy import DnsPolicy, check_dns, dns_policy
+from .failover_policy import FailoverPolicy, failover_policy, group_of
 from .fields import (
     Address,
     Network,
@@ -15,14 +17,19 @@ from .fields import (
     between,
     boolean,
     host,
+    ipv6_or_none,
+    machine_name,
     many,
     matching,
+    name,
     network,
     one_of,
     part_network,
     record,
     wrong,
 )
+from .health_policy import HealthPolicy, health_policy
+from .mesh_policy import MeshPolicy, mesh_policy
 from .waf_profiles import ALL, NONE, PROFILES
 
 MAX_BYTES = 4_194_304
@@ -30,8 +37,6 @@ MAX_BYTES = 4_194_304
 MODES = ("BYPASS", "RECORD", "MITIGATION")
 """From the weakest protection to the strongest."""
 
-_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
-_MACHINE = re.compile(r"[a-z0-9-]{1,100}\Z")
 _PATH = re.compile(r"/[A-Za-z0-9._~/-]{0,200}\Z")
 _PART = re.compile(r"(?=.{2,201}\Z)(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+/?\Z")
 _THUMBPRINT = re.compile(r"(?:[A-Za-z0-9_-]{43})?\Z")
@@ -110,16 +115,23 @@ class WafPolicy:
     sites: tuple[WafSite, ...]
     edges: tuple[Address, ...]
     tenants: tuple[TenantLimits, ...] = ()
+    mesh: MeshPolicy | None = None
+    health: HealthPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One WAF machine as the edge sees it."""
+    """One WAF machine as the edge sees it; without `ipv6` where its cloud has none."""
 
     name: str
     cluster: str
     ipv4: Address
-    ipv6: Address
+    ipv6: Address | None
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Those that it has."""
+        return (self.ipv4, self.ipv6) if self.ipv6 else (self.ipv4,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +140,15 @@ class EdgeInstance:
 
     name: str
     backends: tuple[Backend, ...]
+
+    def groups(self, failover: FailoverPolicy | None) -> dict[str, tuple[Backend, ...]]:
+        """What HAProxy's backends are called, but for their ends, and whom they hold: one group, or one a pool."""
+        if failover is None:
+            return {self.name: self.backends}
+        return {
+            group_of(self.name, pool.name): tuple(one for one in self.backends if one.cluster in pool.clusters)
+            for pool in failover.pools
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +173,15 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancerPolicy:
-    """Policy of every edge machine. `acme`: the thumbprint of the account whose challenges are answered."""
+    """Policy of every edge machine. `acme`: the thumbprint of the account whose challenges are answered. `failover`:
+    pools in order; None where all Clusters take users."""
 
     instances: tuple[EdgeInstance, ...]
     sites: tuple[EdgeSite, ...]
     doors: tuple[Door, ...] = ()
     acme: str = ""
+    mesh: MeshPolicy | None = None
+    failover: FailoverPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +193,11 @@ class LabOriginPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ApiMachine:
-    """Where an API machine is reached."""
+    """Where an API machine is reached; without `ipv6` where its cloud has none."""
 
     name: str
     ipv4: Address
-    ipv6: Address
+    ipv6: Address | None
     port: int
 
 
@@ -185,7 +209,7 @@ class ControlPolicy:
     apis: tuple[ApiMachine, ...] = ()
 
 
-Policy = WafPolicy | LoadBalancerPolicy | LabOriginPolicy | ControlPolicy
+Policy = WafPolicy | LoadBalancerPolicy | LabOriginPolicy | ControlPolicy | DnsPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +226,7 @@ class Document:
         return hashlib.sha256(self.raw).hexdigest()
 
 
-machine_name = matching(_MACHINE, "a machine's name")
 port = between(1, 65535)
-_name = matching(_NAME, "a name (one DNS label of 32 characters at most)")
 _mode = one_of(frozenset(MODES))
 _paranoia = between(1, 4)
 _timeout = between(1, 300)
@@ -215,7 +237,7 @@ _WAF_SITE = record(
     WafSite,
     {
         "host": host,
-        "tenant": _name,
+        "tenant": name,
         "mode": _mode,
         "paranoia": _paranoia,
         "exclusions": many(between(900_000, 999_999), _MOST_EXCLUSIONS),
@@ -239,8 +261,8 @@ _MEMORY = between(16, 1_048_576)
 _TENANT = record(
     TenantLimits,
     {
-        "name": _name,
-        "plan": _name,
+        "name": name,
+        "plan": name,
         "cpu_weight": _WEIGHT,
         "io_weight": _WEIGHT,
         "memory_high_mib": _MEMORY,
@@ -252,26 +274,26 @@ _TENANT = record(
 _WAF = record(
     WafPolicy,
     {"sites": many(_WAF_SITE, _MOST_SITES), "edges": many(address(4, 6), _MOST_MACHINES)},
-    later={"tenants": many(_TENANT, _MOST_SITES)},
+    later={"tenants": many(_TENANT, _MOST_SITES), "mesh": mesh_policy, "health": health_policy},
 )
 _BACKEND = record(
     Backend,
     {
         "name": machine_name,
-        "cluster": _name,
+        "cluster": name,
         "ipv4": address(4),
-        "ipv6": address(6),
+        "ipv6": ipv6_or_none,
     },
 )
-_INSTANCE = record(EdgeInstance, {"name": _name, "backends": many(_BACKEND, _MOST_MACHINES)})
+_INSTANCE = record(EdgeInstance, {"name": name, "backends": many(_BACKEND, _MOST_MACHINES)})
 _EDGE_SITE = record(
     EdgeSite,
-    {"host": host, "instance": _name, "health_path": _health_path, "response_timeout_seconds": _timeout},
+    {"host": host, "instance": name, "health_path": _health_path, "response_timeout_seconds": _timeout},
     later={"redirect": boolean, "hsts_seconds": between(0, 63_072_000)},
 )
 _DOOR = record(Door, {"http": port, "https": port})
 _thumbprint = matching(_THUMBPRINT, "the thumbprint of a key (RFC 7638), or nothing")
-_API = record(ApiMachine, {"name": machine_name, "ipv4": address(4), "ipv6": address(6), "port": port})
+_API = record(ApiMachine, {"name": machine_name, "ipv4": address(4), "ipv6": ipv6_or_none, "port": port})
 api_machines = many(_API, _MOST_APIS)
 
 
@@ -280,10 +302,16 @@ _APPS: Mapping[str, Callable[[object, str], Policy]] = {
     "load-balancer": record(
         LoadBalancerPolicy,
         {"instances": many(_INSTANCE, _MOST_MACHINES), "sites": many(_EDGE_SITE, _MOST_SITES)},
-        later={"doors": many(_DOOR, _MOST_MACHINES), "acme": _thumbprint},
+        later={
+            "doors": many(_DOOR, _MOST_MACHINES),
+            "acme": _thumbprint,
+            "mesh": mesh_policy,
+            "failover": failover_policy,
+        },
     ),
     "lab-origin": record(LabOriginPolicy, {"hosts": many(host, _MOST_SITES)}),
     "control": record(ControlPolicy, {"callers": many(network, _MOST_CALLERS)}, later={"apis": api_machines}),
+    "dns": dns_policy,
 }
 
 
@@ -319,6 +347,8 @@ def _check_whole(policy: Policy) -> None:
         case ControlPolicy():
             _unique(map(str, policy.callers), "callers")
             _unique((api.name for api in policy.apis), "apis")
+        case DnsPolicy():
+            check_dns(policy)
 
 
 def _check_site(site: WafSite) -> None:

@@ -7,6 +7,7 @@ from .haproxy import Haproxy
 from .paths import HEALTH_HOST, POLICY
 from .policy import WafSite
 from .tenant_names import key_of
+from .well_map import answer
 
 _HOST = "req.hdr(host),field(1,:),lower"
 _HOSTS = f"{POLICY}/haproxy/tenants.map"
@@ -15,17 +16,18 @@ _ILL = f"{POLICY}/haproxy/ill.lst"
 DRAINED: Mapping[str, str] = {_ILL: "/healthz\n"}
 
 
-def router(sites: Sequence[WafSite], edges: Sequence[Address]) -> Mapping[str, str]:
-    """Files of the router. Without sites nobody listens on port 80 (row A17)."""
+def router(sites: Sequence[WafSite], edges: Sequence[Address], *, health: bool) -> Mapping[str, str]:
+    """Files of the router. Without sites nobody listens on port 80 (row A17). `health`: whether somebody looks after
+    the machine, so that it can answer for itself."""
     listed = {
         _HOSTS: "".join(f"{site.host} tenant-{key_of(site.tenant)}\n" for site in sites),
         _EDGES: "".join(f"{edge}\n" for edge in sorted({str(edge) for edge in edges})),
         _ILL: "",
     }
-    return {**listed, f"{POLICY}/haproxy/router.cfg": _frontend()} if sites else listed
+    return {**listed, f"{POLICY}/haproxy/router.cfg": _frontend(health=health)} if sites else listed
 
 
-def _frontend() -> str:
+def _frontend(*, health: bool) -> str:
     haproxy = Haproxy()
     haproxy.section("frontend", "router")
     # A request comes through HAProxy twice: the way in must not take what the way to the origins needs.
@@ -34,6 +36,8 @@ def _frontend() -> str:
     haproxy.put("bind [::]:80 v6only")
     haproxy.put(f"acl from_edge src -f {_EDGES}")
     haproxy.put("acl from_here src 127.0.0.1 ::1")
+    if health:
+        answer(haproxy)
     haproxy.put(f"acl of_machine {_HOST} {HEALTH_HOST}")
     haproxy.put("acl health path /healthz")
     haproxy.put(f"acl drained path -f {_ILL}")

@@ -49,7 +49,8 @@ class Reports:
 @dataclass
 class Talk:
     """`deliver` takes what was believed of each answer, `endpoints` where it says that all API machines are,
-    `hand_over` what was fetched because `parcels` miss it. `seen_at`: when it last answered, monotonic seconds."""
+    `hand_over` what was fetched because `parcels` miss it, `hear_mesh` the peers' keys. `seen_at`: when it last
+    answered, monotonic seconds."""
 
     endpoint: Endpoint
     endpoints: Endpoints
@@ -60,6 +61,7 @@ class Talk:
     deliver: Callable[[str, Opened], None]
     parcels: Parcels
     hand_over: Callable[[list[str]], None]
+    hear_mesh: Callable[[object], None] = lambda _: None
     seen_at: float | None = None
     silent_since: float = field(default_factory=time.time)
     left: threading.Event = field(default_factory=threading.Event)
@@ -94,6 +96,7 @@ class Talk:
             self._heard(answer)
             if "releases" in answer.body:
                 self.deliver(self.name, opened(answer.body, self.trust, time.time()))
+                self.hear_mesh(answer.body.get("mesh"))
                 self._fetch(link, self.parcels.missing(answer.body.get("parcels")))
                 etag = str(answer.body.get("etag", ""))[:200]
             self.endpoints.tell(self.endpoint, answer.body.get("endpoints"))

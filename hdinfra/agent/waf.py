@@ -18,17 +18,23 @@ from .services import FIREWALL, HAPROXY, Service
 from .tenant_names import key_of, user_of
 from .tenants import DISK, LIMITS, SERVERS, USERS
 from .waf_site import ENGINE, exceptions, inspected, keep_answers, limit_rate, site_zones
+from .well_map import prepare
 
 # HAProxy's check asks for the users, and it has to listen for a tenant's nginx before that is told to go through it.
 SERVICES: tuple[Service, ...] = (FIREWALL, USERS, HAPROXY, SERVERS)
-__all__ = ["DRAINED", "SERVICES", "render"]
+__all__ = ["DRAINED", "SERVICES", "prepare", "render"]
 
 
 def render(policy: WafPolicy) -> Mapping[str, str]:
     """Every policy file by path. A tenant's files are its own; beside them it stands in the router's map alone."""
     ordered = sorted(policy.sites, key=lambda site: (site.tenant, site.host))
     limits = {tenant.name: tenant for tenant in policy.tenants}
-    files = {f"{POLICY}/firewall/edges.nft": elements("edges", policy.edges), **router(ordered, policy.edges)}
+    files = {
+        f"{POLICY}/firewall/edges.nft": elements("edges", policy.edges),
+        **router(ordered, policy.edges, health=policy.health is not None),
+    }
+    if policy.mesh:
+        files[f"{POLICY}/firewall/mesh.nft"] = elements("edge_hosts", policy.mesh.outside())
     for tenant, sites in groupby(ordered, key=lambda site: site.tenant):
         files |= _tenant(tenant, tuple(sites))
         files[f"{TENANTS}/{key_of(tenant)}/{LIMITS}"] = _limits(limits.get(tenant))

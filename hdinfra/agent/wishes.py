@@ -14,7 +14,7 @@ _WAIT_SECONDS = 30
 _MOST_LINES = 1_000
 _UNITS = (
     *("hdsync", "hdsync-previous", "hdinfra-policy", "hdinfra-firewall"),
-    *("nginx", "haproxy", "hdinfra-tenants*", "hdinfra-tenant@*", "hdinfra-control", "hdinfra-lab-origin"),
+    *("nginx", "haproxy", "hdinfra-tenants*", "hdinfra-tenant@*", "hdinfra-control", "hdinfra-lab-origin", "gdnsd"),
 )
 T = TypeVar("T")
 

@@ -3,8 +3,7 @@
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from ipaddress import IPv6Address, IPv6Network, ip_network
-from operator import itemgetter
+from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,18 @@ import pulumi
 from pulumi_aws import Provider, ProviderAssumeRoleArgs, ebs, ec2, s3
 
 from hdinfra.clouds import aws_policies
-from hdinfra.clouds.aws_network import WORLD, declare_network, extended, snapshot_tag, tags
+from hdinfra.clouds.accounts import settings_of
+from hdinfra.clouds.aws_balancer import declare_balancer
+from hdinfra.clouds.aws_network import declare_network, snapshot_tag, tags
 from hdinfra.clouds.cloud import (
     AddressHandle,
+    BalancerHandle,
     Boot,
     BucketHandle,
     BundleHandle,
     Ground,
     GroupHandle,
+    HealthCheck,
     ImageHandle,
     MachineHandle,
     NetworkHandle,
@@ -28,8 +31,9 @@ from hdinfra.clouds.cloud import (
     Store,
     SubnetHandle,
     VolumeHandle,
-    account_settings,
 )
+from hdinfra.clouds.firewalls import WORLD, families
+from hdinfra.clouds.options import extended
 from hdinfra.machine.bundle import Bundle
 from hdinfra.machine.cloud_init import compressed
 from hdinfra.machine.machine import Firewall
@@ -53,7 +57,7 @@ class AwsCloud:
     ) -> pulumi.ProviderResource:
         """A region, as one account; its tags come to everything that it makes."""
         region, account = (where, None) if isinstance(where, str) else (where.region, where.account)
-        every = {f"hdinfra.{key}": getattr(scope, key) for key in ("project", "stack", "namespace", "zone")}
+        every = {**scope.own_labels, "hdinfra.zone": scope.zone}
         made: pulumi.ProviderResource = Provider(
             name, region=region, default_tags={"tags": every}, **_credentials(account), opts=opts
         )
@@ -88,12 +92,11 @@ class AwsCloud:
         """A security group. Nothing else spreads Machines than their plans' availability zones."""
         name = f"{name}-firewall"
         sources = [list(WORLD) if opening.sources is None else opening.sources for opening in openings]
-        ports = [opening.port for opening in openings]
         group = ec2.SecurityGroup(
             name,
             vpc_id=ground.networks[-1].native_id,
             description="In and out as the firewalls of the Machines",  # another text would be another group
-            ingress=pulumi.Output.all(*sources).apply(lambda known: _inbound(ports, known)),
+            ingress=pulumi.Output.all(*sources).apply(lambda known: _inbound(openings, known)),
             egress=_outbound(firewall),
             tags=tags(name),
             opts=opts,
@@ -144,6 +147,17 @@ class AwsCloud:
             boot.address.ipv6,
             None if plan.image else instance.ami,
         )
+
+    def load_balancer(
+        self,
+        name: str,
+        machines: Sequence[MachineHandle],
+        health: HealthCheck,
+        ground: Ground,
+        opts: pulumi.ResourceOptions,
+    ) -> BalancerHandle:
+        """A Network Load Balancer over all public subnets, whose addresses stay when it is made anew."""
+        return declare_balancer(name, machines, health, ground, opts)
 
     def bucket(self, name: str, ground: Ground, opts: pulumi.ResourceOptions) -> BucketHandle:
         """An S3 bucket under its dual stack name. An account that blocks public buckets as a whole refuses its policy;
@@ -256,24 +270,15 @@ class AwsCloud:
 
 def _credentials(account: str | None) -> dict[str, Any]:
     """The account's settings as the provider takes them; RunError for one that it does not know."""
-    settings = account_settings(account)
-    if settings is None:
-        return {}
-    given = pulumi.Config("hdinfra").require_object(f"account-{account}")
-    for name in sorted(given.keys() - {*_KEYS, *_ROLE}):
-        raise pulumi.RunError(
-            f"account `{account}` has the setting `{name}`, and AWS knows {', '.join((*_KEYS, *_ROLE))}; "
-            f"fix: pulumi config rm --path 'hdinfra:account-{account}.{name}'"
-        )
+    given = settings_of(account, known=(*_KEYS, *_ROLE))
     if "external_id" in given and "role_arn" not in given:
         raise pulumi.RunError(
             f"account `{account}` has an external_id, but no role that it opens; "
             f"fix: pulumi config set --secret --path 'hdinfra:account-{account}.role_arn' arn:aws:iam::…"
         )
-    told: dict[str, pulumi.Output[str]] = {name: settings.apply(itemgetter(name)) for name in given}
-    role = {name: told.pop(name) for name in _ROLE if name in told}
+    role = {name: given.pop(name) for name in _ROLE if name in given}
     # A plain dictionary's names would reach the provider as they are, and it would not know them.
-    return {**told, **({"assume_roles": [ProviderAssumeRoleArgs(**role)]} if role else {})}
+    return {**given, **({"assume_roles": [ProviderAssumeRoleArgs(**role)]} if role else {})}
 
 
 def _disk_tags(name: str, plan: MachinePlan, ground: Ground) -> dict[str, str]:
@@ -291,8 +296,8 @@ def _numbered(block: str | None, plan: MachinePlan) -> str:
     return str(IPv6Address(int(IPv6Network(block or "::/64").network_address) + plan.private.ipv4.packed[-1]))
 
 
-def _inbound(ports: Sequence[int], sources: Sequence[Sequence[str | None]]) -> list[dict[str, Any]]:
-    opened = [_rule("tcp", port, port, known) for port, known in zip(ports, sources, strict=True)]
+def _inbound(openings: Sequence[Opening], sources: Sequence[Sequence[str | None]]) -> list[dict[str, Any]]:
+    opened = [_rule(one.protocol, one.port, one.port, known) for one, known in zip(openings, sources, strict=True)]
     # Both ways whole, one rule a family: the Machines' own firewalls let in ping and what paths' MTU takes.
     return [*(rule for rule in opened if rule), *_icmp()]
 
@@ -301,13 +306,13 @@ def _outbound(firewall: Firewall) -> list[dict[str, Any]]:
     """As the Machines' own firewalls, but for DHCP, which no security group holds back.
 
     Policy fills a Machine's outbound sets with origins and WAFs at any address and port, at any time: here all TCP must
-    be open to the world, and the Machine's own firewall narrows it to the sets.
+    be open to the world, and the Machine's own firewall narrows it to the sets; UDP to sets likewise, at their ports.
     """
     api = [9000] if firewall.api_users else []
     tcp = [(0, 65_535)] if firewall.outbound_sets else [(port, port) for port in (53, 80, 443, *api)]
     return [
         *(_rule("tcp", first, last, WORLD) for first, last in tcp),
-        *(_rule("udp", port, port, WORLD) for port in (53, 123)),
+        *(_rule("udp", port, port, WORLD) for port in (53, 123, *sorted(firewall.outbound_udp))),
         *_icmp(),
     ]
 
@@ -318,10 +323,7 @@ def _icmp() -> list[dict[str, Any]]:
 
 def _rule(protocol: str, first: int, last: int, sources: Iterable[str | None]) -> dict[str, Any]:
     """Empty without sources, which AWS does not take as nobody."""
-    networks = sorted({ip_network(source) for source in sources if source}, key=lambda n: (n.version, n))
-    blocks: dict[str, list[str]] = {}
-    for network in networks:
-        blocks.setdefault("cidr_blocks" if network.version == 4 else "ipv6_cidr_blocks", []).append(str(network))
+    blocks = {"ipv6_cidr_blocks" if ":" in family[0] else "cidr_blocks": family for family in families(sources)}
     return {"protocol": protocol, "from_port": first, "to_port": last, **blocks} if blocks else {}
 
 

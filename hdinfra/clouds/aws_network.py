@@ -1,6 +1,6 @@
 """The network of a Cluster on AWS: a VPC that is closed but for two ways out, its flow logs, its disks' snapshots."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from ipaddress import IPv6Network
 from typing import Any
@@ -10,10 +10,11 @@ from pulumi_aws import cloudwatch, dlm, ec2, iam
 
 from hdinfra.clouds import aws_policies
 from hdinfra.clouds.cloud import Ground, NetworkHandle, SubnetHandle
+from hdinfra.clouds.firewalls import WORLD
+from hdinfra.clouds.options import extended
 from hdinfra.model.plan import NetworkPlan, SubnetPlan
 from hdinfra.model.spec import SnapshotsSpec
 
-WORLD = ("0.0.0.0/0", "::/0")
 _FLOW_LOG_DAYS = 90
 _AT_THREE = {"day": "cron(0 3 * * ? *)", "week": "cron(0 3 ? * SUN *)"}
 """When disks are copied, UTC."""
@@ -27,14 +28,6 @@ def tags(name: str, labels: Mapping[str, str] | None = None) -> dict[str, str]:
 def snapshot_tag(ground: Ground) -> str:
     """Which disks a Cluster's snapshot policy copies. AWS refuses two policies that ask for the same."""
     return f"{ground.scope.namespace}/{ground.name}"
-
-
-def extended(
-    opts: pulumi.ResourceOptions, after: pulumi.Resource | Sequence[pulumi.Resource] = (), **more: Any
-) -> pulumi.ResourceOptions:
-    """These options, and what else belongs to one resource."""
-    first = [after] if isinstance(after, pulumi.Resource) else list(after)
-    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=first, **more))
 
 
 def declare_network(name: str, plan: NetworkPlan, ground: Ground, opts: pulumi.ResourceOptions) -> NetworkHandle:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import Literal, Protocol, assert_never
 
 import pulumi
 
@@ -17,10 +17,15 @@ from hdinfra.model.spec import Provider
 SDKS: Mapping[Provider, str] = {
     Provider.LOCAL: "docker",
     Provider.AWS: "pulumi_aws",
+    Provider.AZURE: "pulumi_azure_native",
     Provider.DIGITALOCEAN: "pulumi_digitalocean",
+    Provider.GCP: "pulumi_gcp",
     Provider.HETZNER: "pulumi_hcloud",
+    Provider.IBM: "hdinfra.sdks.ibm",
+    Provider.LINODE: "pulumi_linode",
 }
-"""The package that the extra of the same name brings and that the adapter, or its plugin, cannot do without."""
+"""The package that the extra of the same name brings and that the adapter, or its plugin, cannot do without. IBM
+publishes none: ours is a part of hdinfra, and nothing else has to be installed (docs/ibm-sdk.md)."""
 
 
 CREDENTIALS: Mapping[Provider, tuple[str, ...]] = {
@@ -33,8 +38,19 @@ CREDENTIALS: Mapping[Provider, tuple[str, ...]] = {
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
         "AWS_EC2_METADATA_DISABLED",  # set to false, it says that an instance's own role is to be used
     ),
+    # The second is that of a person who ran `az login`, the last that of a machine on Azure.
+    Provider.AZURE: ("ARM_CLIENT_ID", "ARM_SUBSCRIPTION_ID", "ARM_USE_MSI"),
     Provider.DIGITALOCEAN: ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN"),
+    Provider.GCP: (
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_CREDENTIALS",
+        "GOOGLE_CLOUD_KEYFILE_JSON",
+        "GCLOUD_KEYFILE_JSON",
+        "GOOGLE_OAUTH_ACCESS_TOKEN",
+    ),
     Provider.HETZNER: ("HCLOUD_TOKEN",),
+    Provider.IBM: ("IC_API_KEY", "IBMCLOUD_API_KEY"),
+    Provider.LINODE: ("LINODE_TOKEN",),
 }
 """Variables of the environment, one of which leads to a provider's credentials where no account is named."""
 
@@ -48,8 +64,13 @@ class Scope:
     namespace: str
     zone: str
 
+    @property
+    def own_labels(self) -> dict[str, str]:
+        """Labels of everything that a stack declares, whatever Zone and Machine it belongs to."""
+        return {f"hdinfra.{key}": getattr(self, key) for key in ("project", "stack", "namespace")}
+
     def labels(self, machine: MachinePlan) -> dict[str, str]:
-        """Labels of one Machine; those of project, stack, namespace and region come with its provider."""
+        """Labels of one Machine, but for `own_labels`, which some clouds' providers add by themselves."""
         owner = {"hdinfra.tenant": machine.tenant} if machine.tenant else {}
         return {
             "hdinfra.zone": self.zone,
@@ -90,6 +111,8 @@ class NetworkHandle:
 class AddressHandle:
     """A public address in both families that outlives the Machine behind it, and from which that Machine speaks.
 
+    `ipv6` is empty where the cloud has none, and a waiver says why it may be so (decision 22).
+
     `native_ids`: the cloud's own names of the two, where it has such.
     """
 
@@ -100,10 +123,15 @@ class AddressHandle:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Who may come in at one TCP port: the world, or these addresses and networks of both families."""
+    """Who may come in at one port: the world, or these addresses and networks of both families.
+
+    `ipv4`: those of IPv4 among the sources, by whose they are, for clouds of which each rule is a resource with a name.
+    """
 
     port: int
     sources: pulumi.Output[list[str]] | None
+    protocol: Literal["tcp", "udp"] = "tcp"
+    ipv4: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +147,12 @@ class GroupHandle:
 
 @dataclass(frozen=True, slots=True)
 class VolumeHandle:
-    """A disk that outlives its Machine. `device`: its path in the Machine, the same whatever else is attached."""
+    """A disk that outlives its Machine. `device`: its path in the Machine, the same whatever else is attached.
 
-    resource: pulumi.Resource
+    `resource` is None where a cloud's volume says itself which Machine has it, and so is declared behind that.
+    """
+
+    resource: pulumi.Resource | None
     native_id: pulumi.Output[str]
     device: pulumi.Output[str]
 
@@ -131,7 +162,8 @@ class MachineHandle:
     """A Machine: `native_id` is the container's or server's own name.
 
     `generation` changes whenever the Machine was made anew, so that its Policy is applied again. `ipv4` and `ipv6` are
-    the public addresses. `image`: what it boots from, where the cloud had to look that up.
+    the public addresses, as its AddressHandle has them. `image`: what it boots from, where the cloud had to look it up.
+    `group`: what it was made in. `attached`: what it has only once it runs, where that is a resource of its own.
     """
 
     plan: MachinePlan
@@ -141,6 +173,33 @@ class MachineHandle:
     ipv4: pulumi.Output[str]
     ipv6: pulumi.Output[str]
     image: pulumi.Output[str] | None = None
+    group: GroupHandle | None = None
+    attached: tuple[pulumi.Resource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """How a load balancer finds out which Machines may get visitors: GET over HTTP, and 200 alone is well.
+
+    Failures and successes in a row count. All providers take these numbers.
+    """
+
+    port: int
+    path: str = "/healthz"
+    every_seconds: int = 5
+    timeout_seconds: int = 3
+    failures: int = 2
+    successes: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BalancerHandle:
+    """A load balancer: the public addresses that users come to, one of each family or one for each availability zone.
+    `ipv6` is empty where the provider's has none and the place's waivers say why it may be so."""
+
+    resource: pulumi.Resource
+    ipv4: tuple[pulumi.Output[str], ...]
+    ipv6: tuple[pulumi.Output[str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +230,13 @@ class Ground:
     images: Mapping[str, ImageHandle] = field(default_factory=dict)
     networks: tuple[NetworkHandle, ...] = ()
     plan: ClusterPlan | None = None
+
+    @property
+    def place(self) -> ClusterPlan:
+        """The plan of what stands here; ValueError where there is none, so that nobody knows region and account."""
+        if self.plan is None:
+            raise ValueError(f"`{self.name}` has no plan of its own, so nobody knows its region")
+        return self.plan
 
     def options(self, parent: pulumi.Resource, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Options of a child of `parent` on this ground."""
@@ -244,6 +310,22 @@ class Cloud(Protocol):
         """A Machine that boots from the ground's image of its role, in the ground's networks."""
         ...
 
+    def load_balancer(
+        self,
+        name: str,
+        machines: Sequence[MachineHandle],
+        health: HealthCheck,
+        ground: Ground,
+        opts: pulumi.ResourceOptions,
+    ) -> BalancerHandle:
+        """What passes TCP 80 and 443 of both families on to those of these Machines that are well, unopened.
+
+        All stand on the ground, and each plan's `balancer` says how they learn a visitor's address: the adapter turns
+        on the PROXY header exactly where `header` is true. It connects from `networks`, to which the Machines' own
+        firewalls and their group's have opened 80, 443 and `health_port` already.
+        """
+        ...
+
     def bucket(self, name: str, ground: Ground, opts: pulumi.ResourceOptions) -> BucketHandle:
         """A bucket whose objects anybody may read over TLS, and nobody list: bundles are signed, not secret."""
         ...
@@ -262,25 +344,43 @@ def cloud_of(provider: Provider) -> Cloud:
             f"provider `{provider}` needs the package `{SDKS[provider]}`, which is not installed; "
             f'fix: pip install "hdinfra[{provider}]"'
         )
+    cloud: Cloud
     match provider:  # an SDK costs import time: only the ones in use
         case Provider.LOCAL:
             from hdinfra.clouds.local import LocalCloud  # noqa: PLC0415
 
-            return LocalCloud()
+            cloud = LocalCloud()
         case Provider.AWS:
             from hdinfra.clouds.aws import AwsCloud  # noqa: PLC0415
 
-            return AwsCloud()
+            cloud = AwsCloud()
+        case Provider.AZURE:
+            from hdinfra.clouds.azure import AzureCloud  # noqa: PLC0415
+
+            cloud = AzureCloud()
         case Provider.DIGITALOCEAN:
             from hdinfra.clouds.digitalocean import DigitalOceanCloud  # noqa: PLC0415
 
-            return DigitalOceanCloud()
+            cloud = DigitalOceanCloud()
+        case Provider.GCP:
+            from hdinfra.clouds.gcp import GcpCloud  # noqa: PLC0415
+
+            cloud = GcpCloud()
         case Provider.HETZNER:
             from hdinfra.clouds.hetzner import HetznerCloud  # noqa: PLC0415
 
-            return HetznerCloud()
+            cloud = HetznerCloud()
+        case Provider.IBM:
+            from hdinfra.clouds.ibm import IbmCloud  # noqa: PLC0415
+
+            cloud = IbmCloud()
+        case Provider.LINODE:
+            from hdinfra.clouds.linode import LinodeCloud  # noqa: PLC0415
+
+            cloud = LinodeCloud()
         case _:
             assert_never(provider)
+    return cloud
 
 
 def check_credentials(provider: Provider, account: str | None) -> None:
@@ -292,18 +392,3 @@ def check_credentials(provider: Provider, account: str | None) -> None:
         f"provider `{provider}` finds no credentials; fix: export {names[0]}=…, or name an `account` in the spec and "
         f"set it with `pulumi config set --secret`"
     )
-
-
-def account_settings(name: str | None) -> pulumi.Output[Mapping[str, str]] | None:
-    """The stack's secret setting `hdinfra:account-<name>`, JSON from a provider's own argument names to values.
-
-    None without a name: then the environment's credentials are used. RunError names the command that sets it.
-    """
-    if name is None:
-        return None
-    settings = pulumi.Config("hdinfra").get_secret_object(f"account-{name}")
-    if settings is None:
-        raise pulumi.RunError(
-            f"account `{name}` has no settings; fix: pulumi config set --secret --path 'hdinfra:account-{name}.token' …"
-        )
-    return settings

@@ -1,6 +1,5 @@
 """DigitalOcean: Droplets that speak from reserved addresses, in a VPC of IPv4 alone, behind a cloud firewall."""
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,13 +7,16 @@ from pathlib import Path
 import pulumi
 import pulumi_digitalocean as do  # its submodules cannot be had alone: the package imports them all
 
+from hdinfra.clouds.accounts import settings_of
 from hdinfra.clouds.cloud import (
     AddressHandle,
+    BalancerHandle,
     Boot,
     BucketHandle,
     BundleHandle,
     Ground,
     GroupHandle,
+    HealthCheck,
     ImageHandle,
     MachineHandle,
     NetworkHandle,
@@ -22,17 +24,17 @@ from hdinfra.clouds.cloud import (
     Scope,
     Store,
     VolumeHandle,
-    account_settings,
 )
+from hdinfra.clouds.firewalls import WORLD
+from hdinfra.clouds.names import cut
+from hdinfra.clouds.options import extended
 from hdinfra.machine.bundle import Bundle
 from hdinfra.machine.machine import Firewall
 from hdinfra.model.plan import ClusterPlan, MachinePlan, NetworkPlan
 from hdinfra.model.spec import SnapshotsSpec
 
-WORLD = ("0.0.0.0/0", "::/0")
 IMAGE = "debian-13-x64"
 
-_SETTINGS = frozenset({"token", "spaces_access_id", "spaces_secret_key"})
 _SPACES = {"nyc1": "nyc3", "nyc2": "nyc3"}
 """Regions without Spaces, and the one of the same city that has them (docs/products/spaces/details/availability)."""
 _VOLUME = 56  # characters: the 64 of a volume's name less what Pulumi appends
@@ -52,15 +54,12 @@ class DigitalOceanCloud:
     ) -> pulumi.ProviderResource:
         """With an account's token and Spaces keys, or those of DIGITALOCEAN_TOKEN and SPACES_*."""
         account = None if isinstance(where, str) else where.account
-        settings = account_settings(account)
-        if account is None or settings is None:
-            return do.Provider(name, opts=opts)
-        known = settings.apply(lambda given: _known(account, given))
+        given = settings_of(account, known=("token", "spaces_access_id", "spaces_secret_key"), required=("token",))
         return do.Provider(
             name,
-            token=known.apply(lambda given: given["token"]),
-            spaces_access_id=known.apply(lambda given: given.get("spaces_access_id")),
-            spaces_secret_key=known.apply(lambda given: given.get("spaces_secret_key")),
+            token=given.get("token"),
+            spaces_access_id=given.get("spaces_access_id"),
+            spaces_secret_key=given.get("spaces_secret_key"),
             opts=opts,
         )
 
@@ -74,7 +73,7 @@ class DigitalOceanCloud:
         """A VPC, from which nothing leads to the Internet; backups belong to the Droplets."""
         vpc = do.Vpc(
             name,
-            region=_region(ground),
+            region=ground.place.region,
             ip_range=str(plan.prefixes.ipv4),
             description=" ".join(_tags(_labels(ground.scope)))[:_TEXT],
             opts=opts,
@@ -117,11 +116,11 @@ class DigitalOceanCloud:
         if plan.volume_gib is None:
             return None
         volume = do.Volume(
-            _short(f"{plan.name}-volume", _VOLUME),
+            _volume_name(plan),
             region=plan.region,
             size=plan.volume_gib,
             tags=_tags(_labels(ground.scope, plan)),
-            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True)),
+            opts=extended(opts, retain_on_delete=True),
         )
         device = volume.name.apply(lambda known: f"/dev/disk/by-id/scsi-0DO_Volume_{known}")
         return VolumeHandle(volume, volume.id, device)
@@ -153,9 +152,7 @@ class DigitalOceanCloud:
                 lambda known: [*tags, known[0]]
             ),
             user_data=boot.user_data,
-            opts=pulumi.ResourceOptions.merge(
-                opts, pulumi.ResourceOptions(ignore_changes=["userData"], replacement_trigger=boot.description)
-            ),
+            opts=extended(opts, ignore_changes=["userData"], replacement_trigger=boot.description),
         )
         number = droplet.id.apply(int)
         assigned = _assign(plan.name, boot.address, droplet, number, opts)
@@ -169,11 +166,52 @@ class DigitalOceanCloud:
             ipv4=boot.address.ipv4,
             ipv6=boot.address.ipv6,
             image=None if plan.image else image,
+            group=boot.group,
         )
+
+    def load_balancer(
+        self,
+        name: str,
+        machines: Sequence[MachineHandle],
+        health: HealthCheck,
+        ground: Ground,
+        opts: pulumi.ResourceOptions,
+    ) -> BalancerHandle:
+        """A regional one, which takes in whatever Droplet has the group's tag. By number ten would be the limit."""
+        behind, group = machines[0].plan.balancer, machines[0].group
+        if behind is None or group is None:
+            raise ValueError(f"`{name}` is asked for before Machines that were planned without it")
+        made = do.LoadBalancer(
+            name,
+            region=ground.place.region,
+            type="REGIONAL",
+            network_stack="DUALSTACK",
+            size_unit=1,
+            vpc_uuid=ground.networks[-1].native_id,
+            droplet_tag=group.firewalls[0],
+            enable_proxy_protocol=behind.header,
+            forwarding_rules=[
+                do.LoadBalancerForwardingRuleArgs(
+                    entry_port=port, entry_protocol="tcp", target_port=port, target_protocol="tcp"
+                )
+                for port in (80, 443)
+            ],
+            healthcheck=do.LoadBalancerHealthcheckArgs(
+                protocol="http",
+                port=health.port,
+                path=health.path,
+                check_interval_seconds=health.every_seconds,
+                response_timeout_seconds=health.timeout_seconds,
+                healthy_threshold=health.successes,
+                unhealthy_threshold=health.failures,
+            ),
+            opts=opts,
+        )
+        return BalancerHandle(made, (made.ip,), (made.ipv6,))
 
     def bucket(self, name: str, ground: Ground, opts: pulumi.ResourceOptions) -> BucketHandle:
         """A Space that nobody may list; its objects say themselves that anybody may read them."""
-        region = _region(ground)
+        region = ground.place.region
         bucket = do.SpacesBucket(name, region=_SPACES.get(region, region), acl="private", opts=opts)
         return BucketHandle(bucket, bucket.name, bucket.bucket_domain_name.apply(lambda host: f"https://{host}"))
 
@@ -183,7 +221,7 @@ class DigitalOceanCloud:
         """An object of the Space; another computer's path uploads the same bytes once more."""
         if not isinstance(store, BucketHandle):
             raise TypeError(f"on DigitalOcean bundles lie in a Space, not in {store!r:.80}")
-        region = _region(ground)
+        region = ground.place.region
         made = do.SpacesBucketObject(
             f"{ground.name}-bundle-{bundle.role}",
             region=_SPACES.get(region, region),
@@ -197,24 +235,9 @@ class DigitalOceanCloud:
         return BundleHandle(made, pulumi.Output.all(store.url, made.key).apply("/".join))
 
 
-def _known(account: str, given: Mapping[str, str]) -> Mapping[str, str]:
-    for name in sorted(given.keys() - _SETTINGS):
-        raise pulumi.RunError(
-            f"account `{account}` has the setting `{name}`; DigitalOcean's are {', '.join(sorted(_SETTINGS))}; "
-            f"fix: pulumi config rm --path 'hdinfra:account-{account}.{name}'"
-        )
-    if "token" not in given:
-        raise pulumi.RunError(
-            f"account `{account}` has no token, without which DigitalOcean does nothing; "
-            f"fix: pulumi config set --secret --path 'hdinfra:account-{account}.token' …"
-        )
-    return given
-
-
-def _region(ground: Ground) -> str:
-    if ground.plan is None:
-        raise ValueError(f"`{ground.name}` has no plan of its own, so nobody knows its region")
-    return ground.plan.region
+def _volume_name(plan: MachinePlan) -> str:
+    name = f"{plan.name}-volume"
+    return name if len(name) <= _VOLUME else cut(name, name, _VOLUME)
 
 
 def _image(plan: MachinePlan, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
@@ -230,7 +253,7 @@ def _assign(
 ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
     """The addresses move: assigned to a new Droplet, they leave the old one by themselves. So they do when a Droplet is
     deleted: the provider is not asked, for it breaks off where an address is assigned to nobody."""
-    moved = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(deleted_with=droplet))
+    moved = extended(opts, deleted_with=droplet)
     ipv4 = do.ReservedIpAssignment(f"{name}-ipv4-assignment", ip_address=address.ipv4, droplet_id=number, opts=moved)
     ipv6 = do.ReservedIpv6Assignment(f"{name}-ipv6-assignment", ip=address.ipv6, droplet_id=number, opts=moved)
     return ipv4.id, ipv6.id
@@ -244,7 +267,7 @@ def _attach(name: str, volume: VolumeHandle | None, number: pulumi.Output[int], 
         droplet_id=number,
         volume_id=volume.native_id,
         # A volume is attached to one Droplet: away from the old one first. Nothing depends on the attachment.
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True)),
+        opts=extended(opts, delete_before_replace=True),
     )
 
 
@@ -263,7 +286,9 @@ def _inbound(openings: Sequence[Opening]) -> pulumi.Output[list[do.FirewallInbou
         lambda known: [
             do.FirewallInboundRuleArgs(protocol="icmp", source_addresses=list(WORLD)),
             *(
-                do.FirewallInboundRuleArgs(protocol="tcp", port_range=str(opening.port), source_addresses=sources)
+                do.FirewallInboundRuleArgs(
+                    protocol=opening.protocol, port_range=str(opening.port), source_addresses=sources
+                )
                 for opening, sources in zip(openings, known, strict=True)
                 if sources
             ),
@@ -273,9 +298,10 @@ def _inbound(openings: Sequence[Opening]) -> pulumi.Output[list[do.FirewallInbou
 
 def _outbound(firewall: Firewall) -> list[do.FirewallOutboundRuleArgs]:
     """As the Machine's own. Whom it may reach beyond that comes with its policy, which changes while it runs: so here
-    it is all of TCP, and the Machine's sets of addresses and ports are what narrows it."""
+    it is all of TCP, and the Machine's sets of addresses and ports are what narrows it; UDP likewise, at its ports."""
     tcp = ("1-65535",) if firewall.outbound_sets else ("53", "80", "443", "9000")
-    ports = [*(("tcp", ports) for ports in tcp), *(("udp", port) for port in ("53", "67", "123", "547"))]
+    udp = ("53", "67", "123", "547", *(str(port) for port in sorted(firewall.outbound_udp)))
+    ports = [*(("tcp", ports) for ports in tcp), *(("udp", port) for port in udp)]
     return [
         do.FirewallOutboundRuleArgs(protocol="icmp", destination_addresses=list(WORLD)),
         *(
@@ -286,19 +312,10 @@ def _outbound(firewall: Firewall) -> list[do.FirewallOutboundRuleArgs]:
 
 
 def _labels(scope: Scope, plan: MachinePlan | None = None) -> dict[str, str]:
-    whole = {"hdinfra.project": scope.project, "hdinfra.stack": scope.stack, "hdinfra.namespace": scope.namespace}
-    return whole | (scope.labels(plan) if plan else {"hdinfra.zone": scope.zone})
+    return scope.own_labels | (scope.labels(plan) if plan else {"hdinfra.zone": scope.zone})
 
 
 def _tags(labels: Mapping[str, str]) -> list[str]:
     """`hdinfra-zone:india`: lower case, for DigitalOcean takes no notice of it."""
     pairs = (f"{key.replace('.', '-')}:{value}" for key, value in sorted(labels.items()))
     return [re.sub(r"[^a-z0-9:_-]", "-", pair.lower())[:_TEXT] for pair in pairs]
-
-
-def _short(name: str, limit: int) -> str:
-    """The name itself, or its start and a digest of it."""
-    if len(name) <= limit:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name[: limit - 9].rstrip('-')}-{digest}"

@@ -8,10 +8,12 @@ import pulumi
 
 from hdinfra.clouds.cloud import (
     AddressHandle,
+    BalancerHandle,
     Boot,
     BucketHandle,
     BundleHandle,
     Ground,
+    HealthCheck,
     ImageHandle,
     MachineHandle,
     NetworkHandle,
@@ -83,10 +85,22 @@ class LocalCloud:
             ports=_ports(plan),
             labels=ground.scope.labels(plan),
             booted=list(boot.booted),
+            devices=["/dev/net/tun"] if plan.mesh else [],
             opts=opts,
         )
         address = _address(_public(plan))
         return MachineHandle(plan, machine, machine.container, machine.container_id, address.ipv4, address.ipv6)
+
+    def load_balancer(
+        self,
+        name: str,
+        machines: Sequence[MachineHandle],
+        health: HealthCheck,
+        ground: Ground,
+        opts: pulumi.ResourceOptions,
+    ) -> BalancerHandle:
+        """Never asked for: the plan refuses it (rule `cloud.no-load-balancers`)."""
+        raise NotImplementedError("the plan refuses load balancers here")
 
     def bucket(self, name: str, ground: Ground, opts: pulumi.ResourceOptions) -> BucketHandle:
         """Never asked for: a machine plays it."""
@@ -139,4 +153,10 @@ def _attachments(plan: MachinePlan, networks: Sequence[NetworkHandle]) -> list[d
 
 def _ports(plan: MachinePlan) -> list[dict[str, Any]]:
     doors = (plan.publish, plan.publish_https)
-    return [{"address": str(door.address), "port": door.port, "target": door.target} for door in doors if door]
+    return [
+        # TCP goes without saying, so that a machine from before there was another is as asked for.
+        {"address": str(door.address), "port": door.port, "target": door.target, **protocol}
+        for door in doors
+        if door
+        for protocol in ({}, {"protocol": "udp"})[: 1 + door.udp]
+    ]

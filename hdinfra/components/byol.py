@@ -7,7 +7,16 @@ from typing import Any
 import pulumi
 
 from hdinfra.clouds.cloud import Ground, MachineHandle, cloud_of
-from hdinfra.components.ground import Stand, Yard, addresses_on, boot_machine, furnished, lay_ground, scope_of
+from hdinfra.components.ground import (
+    Stand,
+    Yard,
+    addresses_on,
+    boot_machine,
+    furnished,
+    ipv4_networks,
+    lay_ground,
+    scope_of,
+)
 from hdinfra.machine.roles import machine_of
 from hdinfra.machine.unmanaged import brought_along, unmanaged
 from hdinfra.model.byol_planner import ByolPlan
@@ -49,8 +58,13 @@ class ByolInstance(pulumi.ComponentResource):
         bare = lay_ground(name, args.plan.ground, cloud_of(first.provider), scope, self)
         network = bare.cloud.network(f"{name}-network", args.plan.ground.network, bare, bare.options(self))
         ground = furnished(bare, args.plan.machines, (network,), self)
-        sources = {"edges": pulumi.Output.from_input([str(edge) for edge in args.plan.edges])}
-        yard = Yard(dict.fromkeys([first.place], ground), addresses_on(ground, args.plan.machines, self), sources)
+        edges = [str(edge) for edge in args.plan.edges]
+        yard = Yard(
+            dict.fromkeys([first.place], ground),
+            addresses_on(ground, args.plan.machines, self),
+            {"edges": pulumi.Output.from_input(edges)},
+            {"edges": ipv4_networks("edge", edges)},
+        )
         stand = yard.stand("waf", args.plan.machines, self)
         self.machines = {machine.name: self._machine(machine, ground, stand) for machine in args.plan.machines}
         self.register_outputs({"machines": sorted(self.machines)})

@@ -7,6 +7,7 @@ from typing import Any, assert_never
 import pulumi
 
 from hdinfra.clouds.cloud import MachineHandle
+from hdinfra.components.dns import DnsEdge, DnsEdgeArgs
 from hdinfra.components.edge import ProxyEdge, ProxyEdgeArgs
 from hdinfra.components.enrolment import Clock
 from hdinfra.components.instance import (
@@ -19,7 +20,7 @@ from hdinfra.components.instance import (
 from hdinfra.components.zone import Zone, ZoneArgs
 from hdinfra.model.declaration import image_key
 from hdinfra.model.held import with_images
-from hdinfra.model.plan import ClusterPlan, InstancePlan, ZonePlan
+from hdinfra.model.plan import ClusterPlan, DnsPlan, InstancePlan, ZonePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Declared:
     zone: Zone
     instances: tuple[Instance, ...]
     edge: ProxyEdge | None
+    dns: DnsEdge | None = None
 
 
 def declare(plan: ZonePlan, clock: Clock = time.time) -> Declared:
@@ -36,7 +38,8 @@ def declare(plan: ZonePlan, clock: Clock = time.time) -> Declared:
     zone = Zone(plan.zone, ZoneArgs(plan=plan, clock=clock))
     instances = tuple(_instance(zone, instance) for instance in plan.instances)
     edge = ProxyEdge("edge", ProxyEdgeArgs(zone=zone, plan=plan.edge, instances=instances)) if plan.edge else None
-    return Declared(zone, instances, edge)
+    dns = DnsEdge("dns", DnsEdgeArgs(zone=zone, plan=plan.dns, edge=edge)) if plan.dns and edge else None
+    return Declared(zone, instances, edge, dns)
 
 
 def _instance(zone: Zone, plan: InstancePlan) -> Instance:
@@ -75,6 +78,7 @@ def status_of(declared: Declared) -> dict[str, Any]:
             "https_urls": list(edge.https_urls) if edge else [],
             "authority": edge.issuer.certificate if edge and edge.issuer else "",
             "machines": [_machine("edge", machine) for machine in edge.machines.values()] if edge else [],
+            "failover": plan.edge.failover.model_dump(mode="json") if plan.edge and plan.edge.failover else None,
         },
         "control": [
             _machine("control", machine)
@@ -83,6 +87,23 @@ def status_of(declared: Declared) -> dict[str, Any]:
         "bundles": [_machine("bundles", store)] if (store := _store(declared.zone)) else [],
         "lab": [_machine("lab", machine) for machine in declared.zone.lab_machines.values()],
         "sites": _sites(plan),
+        **({"dns": _dns(declared.dns, plan.dns)} if declared.dns and plan.dns else {}),
+    }
+
+
+def _dns(dns: DnsEdge, plan: DnsPlan) -> dict[str, Any]:
+    """`publish`: where the local cloud shows each server on this computer, over UDP and TCP."""
+    doors = {machine.name: machine.publish for machine in plan.machines if machine.publish}
+    return {
+        "name": plan.name,
+        "alias": dns.alias,
+        "entrance": plan.entrance,
+        "entrances": [
+            {"name": one.name, "places": list(one.places), "target": one.target or ""} for one in plan.entrances
+        ],
+        "ttl_seconds": plan.ttl_seconds,
+        "publish": {name: {"address": str(door.address), "port": door.port} for name, door in doors.items()},
+        "machines": [_machine("dns", machine) for machine in dns.machines.values()],
     }
 
 
@@ -103,6 +124,7 @@ def held_of(declared: Declared) -> pulumi.Output[dict[str, Any]]:
         *(machine for instance in declared.instances for machine in instance.machines.values()),
         *(edge.machines.values() if edge else ()),
         *(control.machines.values() if control else ()),
+        *(declared.dns.machines.values() if declared.dns else ()),
     ]
     found = {
         image_key(one.plan.provider, one.plan.region, one.plan.size.arch): one.image for one in machines if one.image

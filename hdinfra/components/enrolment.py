@@ -14,7 +14,7 @@ from hdinfra.model.declaration import API_PORT
 from hdinfra.model.plan import ControlPlan, MachinePlan
 from hdinfra.plugins.policy import resources
 from hdinfra.protocol.endpoint import Endpoint
-from hdinfra.protocol.token import Token, issue
+from hdinfra.protocol.token import LIFE_SECONDS, Token, issue
 
 Clock = Callable[[], float]
 """Seconds since 1970."""
@@ -31,8 +31,8 @@ class Enrolment:
     pins: Mapping[str, pulumi.Output[dict[str, str]]]
     clock: Clock = time.time
 
-    def files(self, plan: MachinePlan) -> pulumi.Output[tuple[File, ...]]:
-        """A Machine's first boot. The token is a secret, and so is the whole."""
+    def files(self, plan: MachinePlan, life_seconds: int = LIFE_SECONDS) -> pulumi.Output[tuple[File, ...]]:
+        """A Machine's first boot. The token, which lives so long from now on, is a secret, and so is the whole."""
         return pulumi.Output.all(
             key=self.keys.signing_key,
             root=self.keys.root,
@@ -40,11 +40,11 @@ class Enrolment:
             admin=self.keys.token_hash,
             endpoints=self._endpoints(),
             pin=self.pins[plan.role],
-        ).apply(lambda known: self._files(plan, known))
+        ).apply(lambda known: self._files(plan, known, life_seconds))
 
-    def _files(self, plan: MachinePlan, known: dict[str, Any]) -> tuple[File, ...]:
+    def _files(self, plan: MachinePlan, known: dict[str, Any], life_seconds: int) -> tuple[File, ...]:
         # A token of its own at every run: one that no machine has used by then expires unused.
-        token = Token(self.zone, plan.name, plan.role, int(self.clock() * 1000))
+        token = Token(self.zone, plan.name, plan.role, int(self.clock() * 1000), life_seconds)
         is_api = plan.role == "control"
         boot = FirstBoot(
             # Under stock mocks the engine answers nothing, and nothing boots.

@@ -17,6 +17,7 @@ from hdinfra.clouds.cloud import (
     Scope,
 )
 from hdinfra.components.enrolment import Enrolment
+from hdinfra.machine.apps.load_balancer import BALANCER
 from hdinfra.machine.cloud_init import cloud_config, description_digest
 from hdinfra.machine.installer import meta_data
 from hdinfra.machine.machine import File, Firewall, Machine
@@ -60,11 +61,15 @@ class Stand:
 
 @dataclass(frozen=True, slots=True)
 class Yard:
-    """Where a component's Machines go: the grounds by Cluster or place, all kept addresses, and who may come in."""
+    """Where a component's Machines go: the grounds by Cluster or place, all kept addresses, and who may come in.
+
+    `ipv4`: as `sources`, each of the sets by whose IPv4 addresses and networks are in it.
+    """
 
     grounds: Mapping[str, Ground]
     addresses: Mapping[str, AddressHandle]
     sources: Sources
+    ipv4: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
 
     def stand(self, label: str, machines: Sequence[MachinePlan], parent: pulumi.Resource) -> Stand:
         """Prepare for these Machines, all of one role. `label`: what they are called in names."""
@@ -76,14 +81,42 @@ class Yard:
     def _group(self, name: str, crowd: Sequence[MachinePlan], parent: pulumi.Resource) -> GroupHandle | None:
         ground = self.grounds[crowd[0].place]
         firewall = machine_of(ground.scope.zone, crowd[0]).firewall
-        openings = openings_of(firewall, self.sources)
+        balancer = _balancer_networks(crowd[0])
+        openings = openings_of(
+            firewall,
+            {**self.sources, BALANCER: pulumi.Output.from_input(balancer)},
+            {**self.ipv4, BALANCER: ipv4_networks("balancer", balancer)},
+        )
         return ground.cloud.group(name, firewall, openings, len(crowd), ground, ground.options(parent))
 
 
-def openings_of(firewall: Firewall, sources: Sources) -> list[Opening]:
+def openings_of(
+    firewall: Firewall, sources: Sources, ipv4: Mapping[str, Mapping[str, pulumi.Input[str]]]
+) -> list[Opening]:
     """What a cloud's firewall lets in: exactly what the Machines' own does."""
     world = [Opening(port, None) for port in sorted(firewall.public_tcp)]
-    return world + [Opening(port, sources[name]) for port, name in sorted(firewall.restricted_tcp.items())]
+    world += [Opening(port, None, "udp") for port in sorted(firewall.public_udp)]
+    named = [("tcp", *one) for one in sorted(firewall.restricted_tcp.items())]
+    named += [("udp", *one) for one in sorted(firewall.restricted_udp.items())]
+    return world + [
+        Opening(port, sources[name], "tcp" if protocol == "tcp" else "udp", ipv4.get(name, {}))
+        for protocol, port, name in named
+    ]
+
+
+def _balancer_networks(machine: MachinePlan) -> list[str]:
+    """From where the load balancer before these Machines connects, which their plan knows."""
+    return [str(network) for network in machine.balancer.networks] if machine.balancer else []
+
+
+def ipv4_networks(owner: str, networks: Iterable[str]) -> dict[str, pulumi.Input[str]]:
+    """Those of IPv4, each with a name of its own, which no other's coming or going changes."""
+    return {f"{owner}-{network.replace('/', '-')}": network for network in networks if ":" not in network}
+
+
+def ipv4_addresses(addresses: Mapping[str, AddressHandle]) -> dict[str, pulumi.Input[str]]:
+    """By whose they are."""
+    return {name: handle.ipv4 for name, handle in addresses.items()}
 
 
 def declare_machine(
@@ -127,7 +160,7 @@ def scope_of(zone: str, namespace: str | None) -> Scope:
 
 
 def resolved(addresses: Mapping[str, AddressHandle | MachineHandle]) -> pulumi.Output[dict[str, tuple[str, str]]]:
-    """Names to (IPv4, IPv6), as the policy builders take them."""
+    """Names to (IPv4, IPv6), as the policy builders take them; no IPv6 is the empty text."""
     pairs = {name: pulumi.Output.all(handle.ipv4, handle.ipv6) for name, handle in sorted(addresses.items())}
     # All of nothing is a list, whatever was asked for.
     return pulumi.Output.all(**pairs).apply(
@@ -141,5 +174,7 @@ def fixed_address(addresses: Addresses) -> AddressHandle:
 
 
 def listed(addresses: Iterable[AddressHandle]) -> pulumi.Output[list[str]]:
-    """Both families of all of them."""
-    return pulumi.Output.all(*(address for handle in addresses for address in (handle.ipv4, handle.ipv6)))
+    """Both families of all of them, but for what a cloud does not have."""
+    both = pulumi.Output.all(*(address for handle in addresses for address in (handle.ipv4, handle.ipv6)))
+    # Under stock mocks an address is None, and stays.
+    return both.apply(lambda known: [address for address in known if address != ""])

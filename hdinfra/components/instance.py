@@ -11,7 +11,7 @@ from hdinfra.components.control import PolicyHandle
 from hdinfra.components.ground import declare_machine, resolved
 from hdinfra.components.zone import Zone
 from hdinfra.model.plan import InstancePlan
-from hdinfra.model.policies import waf_policy
+from hdinfra.model.policies import mesh_of, waf_policy
 from hdinfra.model.spec import Tenancy
 
 
@@ -100,6 +100,14 @@ def _policy(
 
 def _document(zone: Zone, plan: InstancePlan) -> pulumi.Output[dict[str, Any]]:
     edges = [address for handle in zone.edge_addresses for address in (handle.ipv4, handle.ipv6)]
-    return pulumi.Output.all(origins=resolved(zone.lab_machines), edges=pulumi.Output.all(*edges)).apply(
-        lambda known: waf_policy(plan, known["origins"], known["edges"]).model_dump(mode="json")
+    peers = zone.plan.edge.machines if zone.plan.edge else ()
+    hosts = zone.hosts([*plan.machines, *peers]) if zone.plan.mesh else pulumi.Output.from_input({})
+    known = pulumi.Output.all(origins=resolved(zone.lab_machines), edges=pulumi.Output.all(*edges), hosts=hosts)
+    return known.apply(
+        lambda all_: waf_policy(
+            plan,
+            all_["origins"],
+            all_["edges"],
+            mesh_of(zone.plan.mesh, plan.machines, peers, all_["hosts"]),
+        ).model_dump(mode="json")
     )

@@ -1,8 +1,10 @@
 """A Zone: its Clusters, the places of its edge and, on the local cloud, the Internet between them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 import pulumi
 
@@ -11,11 +13,21 @@ from hdinfra.components.bundles import Bundles, BundlesArgs
 from hdinfra.components.cluster import Cluster, ClusterArgs
 from hdinfra.components.control import ControlPlane, ControlPlaneArgs
 from hdinfra.components.enrolment import Clock, Enrolment
-from hdinfra.components.ground import Yard, fixed_address, lay_ground, listed, scope_of
+from hdinfra.components.ground import (
+    Yard,
+    fixed_address,
+    ipv4_addresses,
+    ipv4_networks,
+    lay_ground,
+    listed,
+    resolved,
+    scope_of,
+)
 from hdinfra.components.lab import LabOrigins, LabOriginsArgs
 from hdinfra.components.place import Place, PlaceArgs
+from hdinfra.machine.apps.mesh import EDGE_HOSTS, WAF_HOSTS
 from hdinfra.machine.roles import MANAGED
-from hdinfra.model.plan import ClusterPlan, EdgePlan, NetworkPlan, Prefixes, ZonePlan
+from hdinfra.model.plan import ClusterPlan, EdgePlan, MachinePlan, NetworkPlan, Prefixes, ZonePlan
 from hdinfra.model.spec import Provider
 from hdinfra.plugins.policy import resources
 
@@ -65,12 +77,16 @@ class Zone(pulumi.ComponentResource):
     @property
     def edge_addresses(self) -> tuple[AddressHandle, ...]:
         """Where requests come from that the edge passes on."""
-        return tuple(place.address for place in self.places.values())
+        return tuple(kept for place in self.places.values() for kept in place.addresses.values())
 
     @property
     def lab_machines(self) -> Mapping[str, MachineHandle]:
         """Lab origins by name."""
         return self.lab.machines if self.lab else {}
+
+    def hosts(self, machines: Sequence[MachinePlan]) -> pulumi.Output[dict[str, tuple[str, str]]]:
+        """Where tunnels to these Machines end, by name: their kept public addresses."""
+        return resolved({machine.name: self.yard.addresses[machine.name] for machine in machines})
 
     @property
     def management(self) -> tuple[ControlPlane, Enrolment]:
@@ -98,18 +114,26 @@ class Zone(pulumi.ComponentResource):
     def _lay_yard(self) -> Yard:
         addresses = {
             **{name: kept for cluster in self.clusters.values() for name, kept in cluster.addresses.items()},
-            **{place.machine: place.address for place in self.places.values()},
+            **{name: kept for place in self.places.values() for name, kept in place.addresses.items()},
         }
         grounds = {
             **{name: cluster.ground for name, cluster in self.clusters.items()},
             **{name: place.ground for name, place in self.places.items()},
         }
         admins = [str(network) for network in self.plan.control.admin_networks]
+        wafs = [plan.name for instance in self.plan.instances for plan in instance.machines]
         sources = {
             "edges": listed(self.edge_addresses),
+            EDGE_HOSTS: listed(self.edge_addresses),
+            WAF_HOSTS: listed(addresses[name] for name in wafs),
             "callers": listed(addresses.values()).apply(lambda known: [*known, *admins]),
         }
-        return Yard(grounds, addresses, sources)
+        edges = {name: kept for place in self.places.values() for name, kept in place.addresses.items()}
+        ipv4 = {
+            "edges": ipv4_addresses(edges),
+            "callers": {**ipv4_addresses(addresses), **ipv4_networks("admin", admins)},
+        }
+        return Yard(grounds, addresses, sources, ipv4)
 
     def _callers(self) -> dict[str, AddressHandle]:
         """Every Machine; those that stand in no Cluster and no place have their addresses from the plan."""
@@ -127,13 +151,10 @@ class Zone(pulumi.ComponentResource):
 
     def _places(self, wan: NetworkHandle | None) -> dict[str, Place]:
         edge = self.plan.edge or EdgePlan(())
+        crowds = {place: tuple(crowd) for place, crowd in groupby(edge.machines, attrgetter("place"))}
         return {
-            machine.place: Place(
-                machine.place,
-                PlaceArgs(machine, self.scope, edge.place(machine.place), wan),
-                pulumi.ResourceOptions(parent=self),
-            )
-            for machine in edge.machines
+            name: Place(name, PlaceArgs(crowd, self.scope, edge.place(name), wan), pulumi.ResourceOptions(parent=self))
+            for name, crowd in crowds.items()
         }
 
     def _lab(self, wan: NetworkHandle | None) -> LabOrigins | None:
@@ -145,6 +166,7 @@ class Zone(pulumi.ComponentResource):
 
 
 def accounts_of(plan: ZonePlan) -> list[tuple[Provider, str | None]]:
-    """Whose resources the plan needs."""
-    grounds = (*plan.clusters, *(plan.edge.places if plan.edge else ()))
+    """Whose resources the plan needs. A withdrawn Cluster's are not asked for: they may be what is lost."""
+    clusters = (cluster for cluster in plan.clusters if cluster.name not in plan.withdrawn)
+    grounds = (*clusters, *(plan.edge.places if plan.edge else ()))
     return sorted({(ground.provider, ground.account) for ground in grounds}, key=str)

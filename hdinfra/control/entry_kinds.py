@@ -1,9 +1,11 @@
 """What API machines say to one another in entries: kinds, their shapes, and how many of each are kept.
 
 `setting` (key `<scope>/<host>`): what was set for a site. `token` (key: its id): an admin token. `key` (key
-`<machine>/<serial>/<key id>`): that this key was seen for a machine. `completed` (key: a scope): settings up to
-`number` are served everywhere. `parcel` (key: a host): the site's certificate as the stack sealed it. `halt` (key
-`<scope>/<number>`): settings of that number went wrong on `machine`.
+`<machine>/<serial>/<key id>`): that this key was seen for a machine; with `withdrawn` as id, that none before that
+serial counts. `completed` (key: a scope): settings up to `number` are served everywhere. `parcel` (key: a host): the
+site's certificate as the stack sealed it. `halt` (key `<scope>/<number>`): settings of that number went wrong on
+`machine`. `mesh` (key `<machine>/<version>`): a machine's public key in the mesh, and whether it does without the
+version before.
 """
 
 from collections.abc import Mapping
@@ -12,8 +14,9 @@ from typing import Any
 from hdinfra.protocol.entry import Entry
 from hdinfra.protocol.seal import ProtocolError
 
-KEPT = {"setting": 20, "token": 1, "key": 16, "completed": 1, "halt": 200, "parcel": 1}
-"""Of each group. Earlier settings are kept for machines that may not have the newest yet."""
+KEPT = {"setting": 20, "token": 1, "key": 16, "completed": 1, "halt": 200, "parcel": 1, "mesh": 8}
+"""Of each group. Earlier settings are kept for machines that may not have the newest yet, and words on the mesh for two
+versions: each is said twice, and by each of two API machines."""
 _BODIES: dict[str, dict[str, Any]] = {
     "setting": {},
     "token": {"hash": str, "role": str, "tenant": str, "name": str, "expires": int | None},
@@ -21,9 +24,10 @@ _BODIES: dict[str, dict[str, Any]] = {
     "completed": {"number": int},
     "halt": {"machine": str, "reason": str},
     "parcel": {"parcel": str},
+    "mesh": {"public": str, "switched": bool},
 }
-_PARTS = {"setting": 2, "token": 1, "key": 3, "completed": 1, "halt": 2, "parcel": 1}
-_GROUPED_BY_FIRST_PART = ("key", "halt")
+_PARTS = {"setting": 2, "token": 1, "key": 3, "completed": 1, "halt": 2, "parcel": 1, "mesh": 2}
+_GROUPED_BY_FIRST_PART = ("key", "halt", "mesh")
 
 
 def group_of(entry: Entry) -> tuple[str, str]:

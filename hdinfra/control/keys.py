@@ -5,6 +5,8 @@ from hdinfra.control.statements import Statements
 from hdinfra.protocol.certificate import Name
 
 TWO_KEYS = "machine.two-keys"
+WITHDRAWN = "withdrawn"
+"""Instead of a key's id: an enrolment that nobody has, which ends those before it."""
 
 
 class Keys:

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from hdinfra.control.authority import requested_key
 from hdinfra.control.callers import Admin, Machine, MachineOf, NodeOf, may
@@ -13,12 +13,14 @@ from hdinfra.control.offers import Offer
 from hdinfra.control.refusal import RefusedError
 from hdinfra.control.roles import Action
 from hdinfra.control.shapes import (
+    MACHINE,
     CertificateAnswer,
     EnrolBody,
     MachinesAnswer,
     NowAnswer,
     RenewBody,
     ReportBody,
+    SerialAnswer,
     SyncAnswer,
 )
 from hdinfra.protocol import token as tokens
@@ -36,6 +38,10 @@ _NO_REPORT = {
     "code": "",
     "problems": [],
     "certificates": "",
+    "profile": "",
+    "mesh": None,
+    "failover": None,
+    "clusters": {},
     "key": "",
 }
 router = APIRouter(tags=["machines"])
@@ -93,19 +99,24 @@ async def sync(
         offer = node.offers.of(machine.name.machine)
     node.keys.check(machine.name)  # it may have been revoked while it waited
     etag = _etag(node, machine, offer)
-    lists = "" if etag == seen else f",{node.offers.body(offer)}{_parcels(node, machine)}"
+    lists = "" if etag == seen else f",{node.offers.body(offer)}{_parcels(node, machine)}{_mesh(node, machine)}"
     head = f'"now":{node.clock():.3f},"etag":"{etag}"{_endpoints(node)}'
     return Response(f"{{{head}{lists}}}", media_type="application/json")
 
 
 def _etag(node: Node, machine: Machine, offer: Offer) -> str:
-    parcels = node.parcels.etag(machine.name.machine)
-    return f"{offer.etag}.{parcels}" if parcels else offer.etag
+    parts = (offer.etag, node.parcels.etag(machine.name.machine), node.mesh_keys.etag(machine.name.role))
+    return ".".join(part for part in parts if part)
 
 
 def _parcels(node: Node, machine: Machine) -> str:
     told = node.parcels.told(machine.name.machine)
     return f',"parcels":{json.dumps(told)}' if told else ""
+
+
+def _mesh(node: Node, machine: Machine) -> str:
+    told = node.mesh_keys.told(machine.name.role)
+    return f',"mesh":{json.dumps(told)}' if told else ""
 
 
 def _endpoints(node: Node) -> str:
@@ -116,6 +127,8 @@ def _endpoints(node: Node) -> str:
 @router.post("/v1/report", response_model=NowAnswer)
 async def report(body: ReportBody, machine: MachineOf, node: NodeOf) -> dict[str, Any]:
     """A machine's word on itself, to every API machine, after each change and each 10 s."""
+    if body.mesh:
+        node.hear_mesh(machine.name.machine, body.mesh.model_dump(mode="json"))
     node.report(machine.name.machine, {**body.model_dump(mode="json"), "key": machine.key})
     return {"now": node.clock()}
 
@@ -126,6 +139,17 @@ async def machines(node: NodeOf, _: Annotated[Admin, Depends(may(Action.READ_MAC
     members = {name: scope for scope in node.statements.scopes() for name in _members(node, scope)}
     known = sorted({*members, *node.reports.machines(), *node.keys.machines()})
     return {"machines": [_told(node, name, members.get(name, "")) for name in known]}
+
+
+@router.delete("/v1/machines/{name}/enrolment", response_model=SerialAnswer)
+async def withdraw(
+    name: Annotated[str, Path(pattern=MACHINE)],
+    node: NodeOf,
+    admin: Annotated[Admin, Depends(may(Action.WITHDRAW_MACHINES))],
+) -> dict[str, Any]:
+    """From now on neither the machine's key is believed nor a token that was issued before; role and policy stay with
+    the name, for whoever is enrolled under it next."""
+    return {"serial": node.withdraw(name, admin.name)}
 
 
 def _told(node: Node, name: str, scope: str) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from hdinfra.control.authority import Authority
-from hdinfra.control.keys import TWO_KEYS, Keys, sighting
+from hdinfra.control.keys import TWO_KEYS, WITHDRAWN, Keys, sighting
+from hdinfra.control.mesh_keys import MeshKeys
 from hdinfra.control.offers import Offers
 from hdinfra.control.parcels import Parcels
+from hdinfra.control.refusal import RefusedError
 from hdinfra.control.reports import Reports
 from hdinfra.control.rollout import Gate
 from hdinfra.control.settings import Settings, named_endpoints
@@ -41,6 +43,7 @@ class Node:
         self.statements = Statements(self.store, settings.signer, settings.zone)
         self.reports = Reports(self.store)
         self.keys = Keys(self.statements)
+        self.mesh_keys = MeshKeys(self.statements, self.keys)
         self.parcels = Parcels(self.statements, settings.signer, settings.zone)
         self.parcels.forget()
         self.offers = Offers(self.statements, self.reports, clock)
@@ -86,6 +89,21 @@ class Node:
             self.say("key", sighting(name, key_id), {"role": name.role}, name.machine)
             self.keys.check(name)
 
+    def withdraw(self, machine: str, author: str) -> int:
+        """End every enrolment of a machine so far; the serial. RefusedError `machine.unknown` (404)."""
+        if not self.keys.serial(machine):
+            raise RefusedError(404, "machine.unknown", f"no machine `{machine}` was ever enrolled here")
+        serial = max(int(self.clock() * 1000), self.keys.serial(machine) + 1)
+        name = Name(self.settings.zone, self.keys.role(machine), machine, serial)
+        self.say("key", sighting(name, WITHDRAWN), {"role": name.role}, author)
+        return serial
+
+    def hear_mesh(self, machine: str, said: dict[str, Any]) -> None:
+        """A machine's word on its key in the mesh; the others are told when it is news."""
+        found = self.mesh_keys.entry(machine, said)
+        if found and self.authority.certified:
+            self.say("mesh", *found, machine)
+
     def report(self, machine: str, body: dict[str, Any]) -> None:
         """A machine's word on itself; it may let others have what this one has proved."""
         if self.reports.take(machine, body, self.clock()):
@@ -130,6 +148,7 @@ class Node:
         self._follow_names()
         self.offers.forget()
         self.parcels.forget()
+        self.mesh_keys.forget()
         self.stated.ring()
         self.offered.ring()
         self._alarm_two_keys()

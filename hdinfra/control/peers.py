@@ -157,7 +157,7 @@ async def _connected(node: Node, endpoint: Endpoint) -> tuple[asyncio.StreamRead
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(node.settings.server)
     failed: Exception = OSError("no address")
-    for address in (endpoint.ipv6, endpoint.ipv4):
+    for address in filter(None, (endpoint.ipv6, endpoint.ipv4)):
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 return await asyncio.open_connection(address, endpoint.port, ssl=context, server_hostname=endpoint.name)

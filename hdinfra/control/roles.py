@@ -21,6 +21,7 @@ class Action(StrEnum):
     PUBLISH = "policies.publish"
     READ_POLICIES = "policies.read"
     READ_MACHINES = "machines.read"
+    WITHDRAW_MACHINES = "machines.withdraw"
     READ_ALARMS = "alarms.read"
     READ_SITES = "sites.read"
     SET_SITES = "sites.set"

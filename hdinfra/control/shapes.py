@@ -12,12 +12,15 @@ from hdinfra.protocol.seal import MAX_BYTES
 LARGEST = 2**53 - 1  # what every JSON reader can hold
 HOST = r"^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$"
 SCOPE = r"^[a-z0-9-]{1,100}$"
+SHORT = r"^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$"
 IDENTITY = r"^[0-9a-f]{16}$"
+MACHINE = r"^[a-z0-9-]{1,100}$"
 
 Sealed = Annotated[str, Field(min_length=1, max_length=MAX_BYTES)]
 Pem = Annotated[str, Field(min_length=1, max_length=16_384)]
 Whole = Annotated[int, Field(ge=0, le=LARGEST)]
 Words = Annotated[str, Field(max_length=65_536)]
+ShortName = Annotated[str, Field(pattern=SHORT)]
 HostName = Annotated[str, Field(pattern=HOST)]
 ModeName = Literal["BYPASS", "RECORD", "MITIGATION"]
 Json = dict[str, Any]
@@ -66,6 +69,29 @@ class Failure(_Body):
     reason: Words
 
 
+class MeshBody(_Body):
+    """A machine's place in the mesh: its public key of a version, whether it does without the one before, and which
+    peers have not answered of late."""
+
+    version: Annotated[int, Field(ge=1, le=1_000_000)]
+    public: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+    switched: bool
+    silent: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=500)]
+
+
+class ServersSeen(_Body):
+    """How many servers of a Cluster an edge knows, and how many it sees up."""
+
+    up: Annotated[int, Field(ge=0, le=100_000)]
+    all: Annotated[int, Field(ge=0, le=100_000)]
+
+
+class PoolsBody(_Body):
+    """At an edge with pools in order: by Instance the one that takes users."""
+
+    chosen: Annotated[dict[ShortName, ShortName], Field(max_length=500)]
+
+
 class ReportBody(_Body):
     """A machine's word on itself."""
 
@@ -79,6 +105,12 @@ class ReportBody(_Body):
     code: Annotated[str, Field(pattern=r"^([0-9a-f]{16}|[0-9a-f]{64})?$")]
     problems: Annotated[list[Words], Field(max_length=100)]
     certificates: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?$")] = ""
+    profile: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    mesh: MeshBody | None = None
+    failover: PoolsBody | None = None
+    clusters: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,100}$")], ServersSeen], Field(max_length=480)
+    ] = Field(default={}, description="What an edge sees of each Cluster; nothing of other machines")
 
 
 class PublishBody(_Body):
@@ -157,8 +189,8 @@ class EndpointShape(BaseModel):
 
 class SyncAnswer(BaseModel):
     """`releases`, `settings` and `parcels` are missing when `etag` is what the machine has seen, `parcels` (by site the
-    number) also where none is for it, and `endpoints` (of all API machines) when no `control` release has named them
-    yet."""
+    number) also where none is for it, `mesh` (public keys as their API machines sealed them) where it is in none, and
+    `endpoints` (of all API machines) when no `control` release has named them yet."""
 
     now: float
     etag: str
@@ -166,6 +198,7 @@ class SyncAnswer(BaseModel):
     releases: list[str] | None = None
     settings: list[dict[str, str]] | None = None
     parcels: dict[str, int] | None = None
+    mesh: list[dict[str, str]] | None = None
 
 
 class StatementsAnswer(BaseModel):
@@ -222,6 +255,12 @@ class MachinesAnswer(BaseModel):
     """All machines that are known, by name."""
 
     machines: list[Json]
+
+
+class SerialAnswer(BaseModel):
+    """The serial up to which no enrolment of a machine is believed."""
+
+    serial: int
 
 
 class SitesAnswer(BaseModel):

@@ -22,16 +22,35 @@ _OF_ONE_ROLE = {
     "lab_origin": "lab-origin",
     "lab_server": "lab-origin",
     "control_node": "control",
+    "dns": "dns",
+    "dns_query": "dns",
+    "edge_health": "dns",
+    "gdnsd": "dns",
 }
 """Modules of the agent that only one role has; all others are everybody's."""
 
 _OF_HDSYNC = frozenset(
     {
-        *("commissions", "door", "endpoints", "eyes", "first_boot", "hdsync", "keeper", "link", "papers"),
-        *("parcels", "probation", "renewal", "shop_window", "state", "talk", "versions"),
+        *("commissions", "door", "endpoints", "eyes", "first_boot", "hdsync", "keeper", "link", "mesh", "mesh_keys"),
+        *("papers", "parcels", "probation", "renewal", "shop_window", "state", "talk", "versions", "wireguard"),
+        *("power", "power_down", "power_events", "power_papers", "power_turn"),
+        *("health", "health_watch", "helm", "latch", "prober", "steering"),
     }
 )
-"""Modules of the agent that only the daemon has, which nobody starts where there is no control plane."""
+"""Modules of the agent that only the daemon has, or a rack, where somebody else installs neither."""
+
+
+_OF_METAL = frozenset(
+    {
+        *("hdraid", "raid_alerts", "raid_arrays", "raid_boot", "raid_contents", "raid_deeds", "raid_disks"),
+        *("raid_esps", "raid_mounts", "raid_notes", "raid_progress", "raid_replace", "raid_report", "raid_rules"),
+        *("raid_server", "raid_watch"),
+    }
+)
+"""Modules of the agent that look after the disks of a server of one's own."""
+
+_UNDER_HDRAID = frozenset({"__init__", "commands", "durable", "paths"})
+"""What `hdraid` needs of the agent besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +81,16 @@ def bundle_of(role: str) -> Bundle:
 def unmanaged_sources(role: str) -> dict[str, str]:
     """Path to text of what `hdctl` needs on a machine of that role that never meets a control plane: no daemon, and no
     module that could call anybody."""
-    agent = {path: text for path, text in _package("agent").items() if Path(path).stem not in _OF_HDSYNC}
+    agent = {path: text for path, text in _package("agent").items() if Path(path).stem not in _OF_HDSYNC | _OF_METAL}
     found = {path: text.decode() for path, text in agent.items() if _is_of(role, path)}
     return {"hdinfra/__init__.py": "", **found}
+
+
+def raid_sources() -> dict[str, str]:
+    """Path to text of what `hdraid` is, for a server's base: it has to work before there is a bundle, and without."""
+    names = (_OF_METAL | _UNDER_HDRAID) - {"raid_watch"}
+    agent = {path: text.decode() for path, text in _package("agent").items() if Path(path).stem in names}
+    return {"hdinfra/__init__.py": "", **agent}
 
 
 def archive_of(files: Mapping[str, tuple[bytes, int]]) -> bytes:

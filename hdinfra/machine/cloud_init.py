@@ -56,6 +56,17 @@ def cloud_config(machine: Machine, first_boot: Sequence[File] = ()) -> str:
     return "".join(("#cloud-config\n", head, "write_files:\n", *entries, _tail()))
 
 
+def laid_config(machine: Machine, first_boot: Sequence[File] = ()) -> str:
+    """The cloud-config where every file lies on the disk already, as root's: only those of others are written again.
+
+    cloud-init reads all of its user data at every boot, and of a hundred files that takes it longer than all else.
+    """
+    files = (identity_file(machine.identity), *first_boot, *all_files(machine))
+    others = [_entry(file) for file in files if (file.owner, file.group) != ("root", "root")]
+    head = _head(tuple(unit.name for unit in machine.units if unit.drop_in is not None))
+    return "".join(("#cloud-config\n", head, *(("write_files:\n", *others) if others else ()), _tail()))
+
+
 def description_digest(machine: Machine) -> str:
     """SHA-256 of all that only a new Machine can have; what is told at a first boot is not among it."""
     return hashlib.sha256(cloud_config(machine).encode()).hexdigest()
@@ -84,7 +95,7 @@ def all_files(machine: Machine) -> tuple[File, ...]:
     """Every file but the identity, in the order of their paths."""
     files = (
         *machine.files,
-        *map(_unit_file, machine.units),
+        *(_unit_file(unit) for unit in machine.units if unit.content is not None or unit.drop_in is not None),
         File("/etc/hdinfra/firewall.nft", ruleset(machine.firewall)),
         File("/etc/hdinfra/packages", _lines(sorted(machine.packages))),
         File("/etc/hdinfra/units", _lines(unit.name for unit in machine.units if unit.enabled)),

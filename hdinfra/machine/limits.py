@@ -83,6 +83,7 @@ def _paths(plan: ZonePlan) -> Iterator[tuple[str, MachinePlan]]:
     for number, machine in enumerate(plan.edge.machines if plan.edge else ()):
         yield f"edge.places[{number}]", machine
     yield from (("control", machine) for machine in plan.control.machines)
+    yield from (("dns", machine) for machine in (plan.dns.machines if plan.dns else ()))
     for number, machine in enumerate(plan.lab.origins):
         yield f"lab.origins[{number}]", machine
     if plan.bundles.store:

@@ -17,7 +17,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A systemd unit (or drop-in of a package's unit) and whether it starts at boot."""
+    """A systemd unit, or a package's with a drop-in or as it is, and whether it starts at boot."""
 
     name: str
     content: str | None = None
@@ -35,20 +35,38 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class MeshFirewall:
+    """The mesh's interfaces: only at these TCP ports, from the members of the set, may anybody come out of it; only to
+    members of `outbound_sets` (address and TCP port) may anything go in. What has an address of `networks` (IPv4, IPv6)
+    goes through the mesh or nowhere, so that it is never sent in the clear."""
+
+    networks: tuple[str, str]
+    inbound_tcp: Mapping[int, str] = field(default_factory=dict)
+    outbound_sets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Firewall:
     """Inbound and outbound are denied in both families but for what is named here.
 
-    `public_tcp`: ports open to the world. `restricted_tcp`: port to the name of an nftables set that policy fills
+    `public_tcp`: ports open to the world. `public_udp`: UDP port to the most packets a second that it takes of one
+    client, an IPv4 address or an IPv6 /64: senders of UDP are easily forged, and answers are longer than questions.
+    `restricted_tcp`: port to the name of an nftables set that policy fills
     (sets `<name>4` and `<name>6` exist from boot, empty). `outbound_sets`: names of sets of address and TCP port,
-    filled by policy likewise, that this machine may connect to. `api_users`: who may ask the management API (port
+    filled by policy likewise, that this machine may connect to. `restricted_udp` and `outbound_udp`: UDP port to the
+    name of a set of addresses, from which and to which it is open. `api_users`: who may ask the management API (port
     9000 anywhere). Beyond these every machine may only answer, resolve
-    names, ask the time and its address, and fetch packages (root and apt alone).
+    names, ask the time and its address, and fetch packages (root and apt alone). `mesh`: None for a machine without.
     """
 
     public_tcp: tuple[int, ...] = ()
+    public_udp: Mapping[int, int] = field(default_factory=dict)
     restricted_tcp: Mapping[int, str] = field(default_factory=dict)
     outbound_sets: tuple[str, ...] = ()
+    restricted_udp: Mapping[int, str] = field(default_factory=dict)
+    outbound_udp: Mapping[int, str] = field(default_factory=dict)
     api_users: tuple[str, ...] = ("root",)
+    mesh: MeshFirewall | None = None
 
 
 @dataclass(frozen=True, slots=True)

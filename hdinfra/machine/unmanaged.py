@@ -2,7 +2,7 @@
 
 hdsync would idle there, report a missing control plane as a problem, and hold the code that speaks to one. So such a
 Machine has hdctl alone; what it cannot do is what needs a daemon: `hdctl rollback`, and its use by others than root.
-Nor are the routes of a customer's own Droplet ours to change.
+Nor are the routes of a customer's own Droplet or Linode ours to change.
 """
 
 from dataclasses import replace
@@ -19,10 +19,13 @@ _OF_A_ZONE = frozenset(
     {
         "/usr/lib/hdinfra/droplet",
         "/usr/lib/hdinfra/fetch",
+        "/usr/lib/hdinfra/linode",
         "/usr/lib/hdinfra/previous",
         "/usr/sbin/hdsync",
         "hdinfra-droplet.service",
         "hdinfra-droplet.timer",
+        "hdinfra-linode.service",
+        "hdinfra-linode.timer",
         "hdsync.service",
         "hdsync-previous.service",
     }

@@ -59,15 +59,16 @@ def subnets(prefixes: Prefixes, zones: Sequence[str]) -> tuple[SubnetPlan, ...]:
 
 def cluster_addresses(prefixes: Prefixes, number: int) -> Addresses:
     """A machine's addresses in its Cluster's network."""
-    return _addresses(prefixes, number)
+    return network_addresses(prefixes, number)
 
 
 def wan_addresses(wan: Prefixes, slot: int, number: int) -> Addresses:
     """A machine's addresses in the wan."""
-    return _addresses(wan, slot * 256 + number)
+    return network_addresses(wan, slot * 256 + number)
 
 
-def _addresses(prefixes: Prefixes, host: int) -> Addresses:
+def network_addresses(prefixes: Prefixes, host: int) -> Addresses:
+    """The addresses of that number in both of its networks."""
     return Addresses(
         IPv4Address(int(prefixes.ipv4.network_address) + host), IPv6Address(int(prefixes.ipv6.network_address) + host)
     )

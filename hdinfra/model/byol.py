@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from hdinfra.model.names import FilePath, IPAddress, IPv4Prefix, IPv6Prefix, Name, RegionName, Spec
-from hdinfra.model.spec import App, Provider, PublishSpec, SiteSpec
+from hdinfra.model.publish import PublishSpec
+from hdinfra.model.spec import App, Provider, SiteSpec
 
 PublicKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 """The 32 bytes of an Ed25519 public key, in base64."""

@@ -8,15 +8,19 @@ from typing import assert_never
 from hdinfra.model.addressing import (
     cluster_addresses,
     cluster_prefixes,
+    network_addresses,
     pool,
     subnets,
     wan_addresses,
     wan_prefixes,
 )
+from hdinfra.model.dns import dns_plan
 from hdinfra.model.held import Held
+from hdinfra.model.mesh import mesh_mtu, mesh_network
 from hdinfra.model.numbering import Seat
 from hdinfra.model.plan import (
     Addresses,
+    BalancerPlan,
     BundlesPlan,
     ClusterPlan,
     ControlPlan,
@@ -25,6 +29,8 @@ from hdinfra.model.plan import (
     InstancePlan,
     LabPlan,
     MachinePlan,
+    MeshPlan,
+    MeshSeat,
     OriginPlan,
     Prefixes,
     Publish,
@@ -34,10 +40,10 @@ from hdinfra.model.plan import (
     TlsPlan,
     ZonePlan,
 )
-from hdinfra.model.regions import Catalogue
+from hdinfra.model.publish import EdgePublishSpec, PublishSpec
+from hdinfra.model.regions import BalancerTraits, Catalogue, zones_of
 from hdinfra.model.spec import (
     ClusterSpec,
-    EdgePublishSpec,
     Feature,
     InstanceSpec,
     OriginSpec,
@@ -49,6 +55,10 @@ from hdinfra.model.spec import (
 
 API_PORT = 9000
 """Where the management API listens (row A18)."""
+DNS_PORT = 53
+"""Where name servers listen."""
+HEALTH_PORT = 8080
+"""Where an edge Machine says how it is to a load balancer whose health checks may come without a PROXY header."""
 
 
 def declaration(
@@ -74,6 +84,8 @@ def declaration(
         )
         for seat in seats
     ]
+    mesh = _mesh(spec, network, seats, held, catalogue)
+    machines = [(seat, _in_mesh(machine, mesh, held)) for seat, machine in machines]
     by_instance: dict[str, list[MachinePlan]] = {instance.name: [] for instance in spec.instances}
     for seat, machine in machines:
         if seat.instance is not None:
@@ -90,7 +102,7 @@ def declaration(
             instance_plan(instance, by_instance[instance.name])
             for instance in sorted(spec.instances, key=lambda i: i.name)
         ),
-        edge=EdgePlan(edge, places, _tls(spec.edge.tls)) if spec.edge else None,
+        edge=EdgePlan(edge, places, _tls(spec.edge.tls), spec.edge.failover) if spec.edge else None,
         lab=LabPlan(tuple(machine for _, machine in machines if machine.role == "lab-origin")),
         held=held,
         withdrawn=tuple(sorted(prefixes.keys() & set(held.withdrawn))),
@@ -102,9 +114,29 @@ def declaration(
         bundles=BundlesPlan(
             url=spec.bundles.url.rstrip("/") if spec.bundles.url else None,
             store=next((machine for _, machine in machines if machine.role == "bundle-store"), None),
-            bucket=None if spec.bundles.url or wan or not machines else bucket_cluster(spec, catalogue),
+            bucket=None if spec.bundles.url or wan or not machines else bucket_cluster(spec, held, catalogue),
         ),
+        mesh=mesh,
+        dns=dns_plan(spec, held, [machine for _, machine in machines if machine.role == "dns"]),
     )
+
+
+def _mesh(
+    spec: ZoneSpec, network: Prefixes, seats: Sequence[Seat], held: Held, catalogue: Catalogue
+) -> MeshPlan | None:
+    if spec.network.mesh is None or held.mesh is None:
+        return None
+    inside = {seat.region.provider for seat in seats if seat.name in held.mesh.numbers}
+    outer = [catalogue.providers[provider].mtu for provider in inside]
+    # No packet of ours takes another way than over the Internet, which carries 1,500 bytes at most.
+    return MeshPlan(spec.network.mesh.version, mesh_mtu([1500, *outer]), mesh_network(network))
+
+
+def _in_mesh(machine: MachinePlan, mesh: MeshPlan | None, held: Held) -> MachinePlan:
+    if mesh is None or held.mesh is None or machine.name not in held.mesh.numbers:
+        return machine
+    addresses = network_addresses(mesh.network, held.mesh.numbers[machine.name])
+    return replace(machine, mesh=MeshSeat(addresses, mesh.network))
 
 
 def _tls(spec: TlsSpec) -> TlsPlan:
@@ -132,15 +164,25 @@ def _plays_the_internet(provider: Provider) -> bool:
     match provider:
         case Provider.LOCAL:
             return True
-        case Provider.AWS | Provider.DIGITALOCEAN | Provider.HETZNER:
+        case (
+            Provider.AWS
+            | Provider.AZURE
+            | Provider.DIGITALOCEAN
+            | Provider.GCP
+            | Provider.HETZNER
+            | Provider.IBM
+            | Provider.LINODE
+        ):
             return False
         case _:
             assert_never(provider)
 
 
-def bucket_cluster(spec: ZoneSpec, catalogue: Catalogue) -> str | None:
-    """The first Cluster by name whose provider has buckets: first boots fetch our code from there."""
-    having = (c.name for c in spec.clusters if catalogue.lacks(c.provider, Feature.BUCKETS) is None)
+def bucket_cluster(spec: ZoneSpec, held: Held, catalogue: Catalogue) -> str | None:
+    """The first Cluster by name whose provider has buckets, and that is not withdrawn: first boots fetch our code
+    from there."""
+    taken = (c for c in spec.clusters if c.name not in held.withdrawn)
+    having = (c.name for c in taken if catalogue.lacks(c.provider, Feature.BUCKETS) is None)
     return min(having, default=None)
 
 
@@ -161,7 +203,7 @@ def _clusters(spec: ZoneSpec, network: Prefixes, catalogue: Catalogue) -> tuple[
                 region=cluster.region,
                 operator=region.operator,
                 prefixes=prefixes,
-                subnets=subnets(prefixes, cluster.zones or region.zones[:2]),
+                subnets=subnets(prefixes, zones_of(cluster, region)),
                 account=cluster.account,
                 waived=tuple(sorted(cluster.waivers)),
                 snapshots=None if Feature.SNAPSHOTS in cluster.waivers else spec.snapshots,
@@ -195,8 +237,7 @@ def _machine(
 ) -> MachinePlan:
     region = seat.region
     subnet = _subnet(seat, ground)
-    target = API_PORT if seat.role == "control" else 80
-    publish = Publish(seat.publish.address, seat.publish.port, target) if seat.publish else None
+    publish = _publish(seat.publish, seat.role) if seat.publish else None
     https = seat.publish if isinstance(seat.publish, EdgePublishSpec) else None
     return MachinePlan(
         name=seat.name,
@@ -213,14 +254,44 @@ def _machine(
         zone=subnet.zone if subnet else None,
         snapshots=ground.snapshots if ground else None,
         publish_https=Publish(https.address, https.https, 443) if https else None,
+        balancer=_balancer(seat.balancer, ground) if seat.balancer and ground else None,
     )
 
 
+def _publish(door: PublishSpec, role: str) -> Publish:
+    match role:
+        case "control":
+            return Publish(door.address, door.port, API_PORT)
+        case "dns":
+            return Publish(door.address, door.port, DNS_PORT, udp=True)
+    return Publish(door.address, door.port)
+
+
+def _balancer(traits: BalancerTraits, ground: ClusterPlan) -> BalancerPlan:
+    """Health checks that surely begin with the header may ask where visitors come; others need a door of their own, for
+    that one takes nothing without."""
+    match traits.client_address:
+        case "kept":
+            return BalancerPlan()
+        case "header":
+            networks = traits.networks or (ground.prefixes.ipv4,)  # no cloud has a private IPv6 that plans fix
+            return BalancerPlan(networks, header=True, health_port=80 if traits.health_header else HEALTH_PORT)
+        case _:
+            assert_never(traits.client_address)
+
+
 def _subnet(seat: Seat, ground: ClusterPlan | None) -> SubnetPlan | None:
-    """Machines of one Instance take the availability zones in turn, each by its own number: none moves for another."""
+    """Machines of one Instance or place take the availability zones in turn, each by its own number."""
     public = [subnet for subnet in ground.subnets if subnet.public] if ground else []
-    ordinal = int(seat.name.rpartition("-")[2]) - 1 if seat.instance else 0
-    return public[ordinal % len(public)] if public else None
+    return public[_ordinal(seat) % len(public)] if public else None
+
+
+def _ordinal(seat: Seat) -> int:
+    """How many of its Instance's or place's come before it; an edge's first has no number."""
+    if seat.instance is None and seat.role != "load-balancer":
+        return 0
+    number = seat.name.rpartition("-")[2]
+    return int(number) - 1 if number.isdecimal() else 0
 
 
 def _private(ground: ClusterPlan | None, subnet: SubnetPlan | None, number: int) -> Addresses | None:
@@ -242,6 +313,7 @@ def instance_plan(instance: InstanceSpec, machines: Sequence[MachinePlan]) -> In
             TenantPlan(tenant.name, tenant.plan) for tenant in sorted(instance.tenants, key=lambda tenant: tenant.name)
         ),
         sites=tuple(sorted(sites, key=lambda site: site.host)),
+        health=instance.health,
     )
 
 

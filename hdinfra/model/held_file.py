@@ -31,6 +31,9 @@ def dump_held(held: Held) -> str:
 
 def newest(file: Held | None, deployed: Held | None) -> Held:
     """The one with the higher serial, so that an old file never undoes what was deployed; at a tie the file, where
-    people write; and nothing held where there is neither."""
+    people write, unless a Cluster was withdrawn meanwhile: only `hdinfra restore` lets one back in. Nothing held where
+    there is neither."""
+    if file and deployed and file.serial == deployed.serial and {*deployed.withdrawn} - {*file.withdrawn}:
+        return deployed
     known = [held for held in (file, deployed) if held is not None]
     return max(known, key=lambda held: held.serial, default=Held())

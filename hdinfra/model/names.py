@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Annotated
 
 from pydantic import (
@@ -48,6 +48,12 @@ def _address(value: object) -> object:
         raise ValueError("an address of IPv4 or IPv6 is due, such as 192.0.2.10 or 2001:db8::10") from error
 
 
+def _with_length(value: object) -> object:
+    if isinstance(value, str) and "/" not in value:
+        raise ValueError("an address with its network's length is due, such as 192.0.2.10/24 or 2001:db8::10/64")
+    return _plain_text(value)
+
+
 def _network(value: object) -> object:
     if not isinstance(value, str):
         return _plain_text(value)
@@ -90,7 +96,7 @@ Host = Annotated[str, AfterValidator(_host), WithJsonSchema({"type": "string", "
 RegionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=64)]
 """A provider's own name of a data centre."""
 
-SizeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]+$", max_length=64)]
+SizeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", max_length=64)]
 """A provider's own name of a machine's size."""
 
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]{0,200}$")]
@@ -120,6 +126,12 @@ IPv4 = Annotated[IPv4Address, BeforeValidator(_plain_text)]
 
 IPv6 = Annotated[IPv6Address, BeforeValidator(_plain_text)]
 """An IPv6 address, written as text, without a scope."""
+
+IPv4WithLength = Annotated[IPv4Interface, BeforeValidator(_with_length)]
+"""An IPv4 address and the length of its network's prefix, written as text."""
+
+IPv6WithLength = Annotated[IPv6Interface, BeforeValidator(_with_length)]
+"""An IPv6 address and the length of its network's prefix, written as text, without a scope."""
 
 IPv4Prefix = Annotated[IPv4Network, BeforeValidator(_plain_text)]
 """An IPv4 network, written as text, its host bits zero."""
@@ -171,10 +183,12 @@ __all__ = [
     "IPv4Address",
     "IPv4Network",
     "IPv4Prefix",
+    "IPv4WithLength",
     "IPv6",
     "IPv6Address",
     "IPv6Network",
     "IPv6Prefix",
+    "IPv6WithLength",
     "Name",
     "NetworkPart",
     "Paranoia",

@@ -6,12 +6,13 @@ from operator import attrgetter
 
 from hdinfra.model.addressing import FIRST_NUMBER, LAST_NUMBER, numbered
 from hdinfra.model.checks.control import published
-from hdinfra.model.checks.instances import CONTROL
+from hdinfra.model.checks.instances import CONTROL, DNS
 from hdinfra.model.placement import Placement
 from hdinfra.model.plan import Size
+from hdinfra.model.publish import PublishSpec
 from hdinfra.model.refusal import Refusal
-from hdinfra.model.regions import Catalogue, Region
-from hdinfra.model.spec import Provider, PublishSpec, ZoneSpec
+from hdinfra.model.regions import BalancerTraits, Catalogue, Region
+from hdinfra.model.spec import Provider, ZoneSpec
 
 BUNDLES = "bundles"
 """The place of the machine that plays a bucket."""
@@ -21,7 +22,8 @@ LAB = "lab"
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A machine before it has addresses. `order` gives numbers in the order that people read them in."""
+    """A machine before it has addresses. `order` gives numbers in the order that people read them in. `balancer`: what
+    stands before it."""
 
     name: str
     place: str
@@ -31,6 +33,11 @@ class Seat:
     order: tuple[str, int]
     instance: str | None = None
     publish: PublishSpec | None = None
+    balancer: BalancerTraits | None = None
+
+
+STORE_REGION = "lab-centre"
+"""Where the local cloud's bundle store stands; in a catalogue without that region, in its last one."""
 
 
 def instance_seats(spec: ZoneSpec, placements: Mapping[str, Placement], catalogue: Catalogue) -> Iterator[Seat]:
@@ -46,11 +53,14 @@ def instance_seats(spec: ZoneSpec, placements: Mapping[str, Placement], catalogu
 
 
 def edge_seats(spec: ZoneSpec, sizes: Mapping[str, Size], catalogue: Catalogue) -> Iterator[Seat]:
-    """The edge's machines, one a place."""
+    """The edge's machines. A place's first has no number, so that others may come beside it."""
     for place in spec.edge.places if spec.edge else ():
-        region = catalogue.regions[place.provider, place.region]
-        name = f"{place.name}-edge"
-        yield Seat(name, place.name, "load-balancer", region, sizes[place.name], (name, 0), publish=place.publish)
+        region, first = catalogue.regions[place.provider, place.region], f"{place.name}-edge"
+        traits = catalogue.providers[place.provider].balancer if place.load_balancer else None
+        for number in range(1, place.machines + 1):
+            name = first if number == 1 else f"{first}-{number}"
+            order, size = (first, number - 1), sizes[place.name]
+            yield Seat(name, place.name, "load-balancer", region, size, order, publish=place.publish, balancer=traits)
 
 
 def lab_seats(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Seat]:
@@ -64,16 +74,34 @@ def lab_seats(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Seat]:
 def control_seats(spec: ZoneSpec, placement: Placement | None, catalogue: Catalogue) -> Iterator[Seat]:
     """The API machines, one a Cluster."""
     regions = {cluster.name: catalogue.regions[cluster.provider, cluster.region] for cluster in spec.clusters}
+    doors = _doors(spec, spec.control.clusters)
     for number, candidate in enumerate(placement.candidates if placement else ()):
-        publish = published(spec.control.publish, number) if spec.control.publish else None
+        publish = published(spec.control.publish, doors.index(candidate.cluster)) if spec.control.publish else None
         name, place = f"{candidate.cluster}-{CONTROL}-1", candidate.cluster
         yield Seat(name, place, "control", regions[place], candidate.size, (CONTROL, number), publish=publish)
 
 
+def dns_seats(spec: ZoneSpec, placement: Placement | None, catalogue: Catalogue) -> Iterator[Seat]:
+    """The name servers, one a Cluster."""
+    regions = {cluster.name: catalogue.regions[cluster.provider, cluster.region] for cluster in spec.clusters}
+    doors = _doors(spec, spec.dns.clusters if spec.dns else None)
+    for number, candidate in enumerate(placement.candidates if placement else ()):
+        door = doors.index(candidate.cluster)
+        publish = published(spec.dns.publish, door) if spec.dns and spec.dns.publish else None
+        name, place = f"{candidate.cluster}-{DNS}-1", candidate.cluster
+        yield Seat(name, place, "dns", regions[place], candidate.size, (DNS, number), publish=publish)
+
+
+def _doors(spec: ZoneSpec, named: Sequence[str] | None) -> list[str]:
+    """The Clusters in the order of their published ports. All that may be chosen, so that when one is lost, the others'
+    machines stay at theirs; by name, for the order in which a spec lists Clusters is no input of anything."""
+    return sorted(named or (cluster.name for cluster in spec.clusters))
+
+
 def store_seats(catalogue: Catalogue) -> Iterator[Seat]:
-    """The machine of the wan that plays a bucket, in the last region of the local cloud."""
-    regions = [region for (provider, _), region in catalogue.regions.items() if provider is Provider.LOCAL]
-    region = max(regions, key=lambda region: region.slot)
+    """The machine of the wan that plays a bucket. Its region is named, so that regions may be added."""
+    known = {name: region for (provider, name), region in catalogue.regions.items() if provider is Provider.LOCAL}
+    region = known.get(STORE_REGION) or max(known.values(), key=lambda region: region.slot)
     yield Seat(f"{BUNDLES}-store", BUNDLES, "bundle-store", region, _smallest_local(catalogue), (BUNDLES, 0))
 
 

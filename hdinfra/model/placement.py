@@ -15,13 +15,14 @@ from hdinfra.model.spec import InstanceSpec
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A Cluster that may take an Instance's Machines. `price` is that of one Machine there, in millionths an hour:
-    whole numbers, so that equal costs compare equal."""
+    whole numbers, so that equal costs compare equal. `avoided`: only an Instance that stands there already stays."""
 
     cluster: str
     operator: str
     size: Size
     price: int
     limit: int
+    avoided: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,14 @@ class Placement:
     candidates: tuple[Candidate, ...]
     machines_per_cluster: int
 
-    def held(self, tenant: str | None) -> HeldInstance:
-        """What must not drift until the next run; `tenant`: whose alone the Machines are."""
+    def held(self, instance: InstanceSpec | None) -> HeldInstance:
+        """What must not drift until the next run; None stands for the management API, which is no Instance."""
         return HeldInstance(
             clusters=tuple(candidate.cluster for candidate in self.candidates),
             machines_per_cluster=self.machines_per_cluster,
             size=",".join(sorted({candidate.size.name for candidate in self.candidates})),
-            tenant=tenant,
+            tenant=instance.owner if instance else None,
+            volume_gib=instance.volume_gib if instance else None,
         )
 
 
@@ -65,7 +67,8 @@ def _rank(instance: str, candidate: Candidate) -> tuple[int, bytes, str]:
 
 def _one_an_operator(instance: InstanceSpec, candidates: Mapping[str, Candidate]) -> list[Candidate]:
     best: dict[str, Candidate] = {}
-    for candidate in sorted(candidates.values(), key=lambda c: _rank(instance.name, c)):
+    open_to_it = (candidate for candidate in candidates.values() if not candidate.avoided)
+    for candidate in sorted(open_to_it, key=lambda c: _rank(instance.name, c)):
         best.setdefault(candidate.operator, candidate)
     return list(best.values())
 
@@ -131,7 +134,7 @@ def _refusals(
             yield _headroom(instance, path, chosen)
         return
     # An own choice takes one Cluster an operator: what is missing shows in the Clusters that it had to choose from.
-    seen = chosen if instance.clusters is not None else list(candidates.values())
+    seen = chosen if instance.clusters is not None else [one for one in candidates.values() if not one.avoided]
     names = ", ".join(f"`{name}`" for name in sorted({candidate.cluster for candidate in seen}))
     if len(seen) < 2:
         found = f"can run in one Cluster only ({names})" if seen else "has no Cluster that takes its Machines"

@@ -5,18 +5,19 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
+from hdinfra.model.failover.edge import EdgeFailoverSpec
+from hdinfra.model.health import HealthSpec
 from hdinfra.model.held import Held
+from hdinfra.model.site_parts import CacheSpec, RateSpec
 from hdinfra.model.spec import (
     AcmeSpec,
     App,
-    CacheSpec,
     Feature,
     HostingPlan,
     Issuer,
     Mode,
     Profile,
     Provider,
-    RateSpec,
     SnapshotsSpec,
     Tenancy,
 )
@@ -35,6 +36,23 @@ class Prefixes:
 
     ipv4: IPv4Network
     ipv6: IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class MeshSeat:
+    """A machine's addresses in the mesh, and the mesh's whole network."""
+
+    addresses: Addresses
+    network: Prefixes
+
+
+@dataclass(frozen=True, slots=True)
+class MeshPlan:
+    """The encrypted network between places. `mtu`: the largest packet inside it, in bytes, whatever carries it."""
+
+    version: int
+    mtu: int
+    network: Prefixes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +92,26 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Where the local cloud shows a machine's port `target` on this computer."""
+    """Where the local cloud shows a machine's port `target` on this computer, over TCP and, if so, over UDP too."""
 
     address: IPv4Address
     port: int
     target: int = 80
+    udp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BalancerPlan:
+    """How a Machine meets the provider's load balancer before it (decision 17).
+
+    `networks`: from where the balancer connects; empty where it passes packets on as they came, so that whoever comes
+    is a visitor. `header`: each connection begins with a PROXY header, which alone tells the visitor's address.
+    `health_port`: where the Machine is asked for its health; on 80 as visitors come, on any other with a header or not.
+    """
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    header: bool = False
+    health_port: int = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +119,12 @@ class MachinePlan:
     """One Machine: `name` starts with its Cluster's (or place's) name.
 
     `private` lies in the Cluster's network; `public` is fixed by the plan only where we are the provider (the local
-    cloud), elsewhere the provider gives it and it is None. `role` is `waf`, `load-balancer`, `control`,
+    cloud), elsewhere the provider gives it and it is None. `role` is `waf`, `load-balancer`, `control`, `dns`,
     `bundle-store` or `lab-origin`. `tenant`: whose it is alone; None for what many share. `zone`: its availability
     zone, where the provider has them. `image`: the provider's own name of a system image that is held. `volume_gib`: of
-    the volume that outlives it. `snapshots`: how its disks are copied.
+    the volume that outlives it. `snapshots`: how its disks are copied. `balancer`: what stands before an edge Machine;
+    None where users come to the Machine itself. `mesh`: None for
+    a machine that is not in it.
     """
 
     name: str
@@ -108,6 +143,8 @@ class MachinePlan:
     volume_gib: int | None = None
     snapshots: SnapshotsSpec | None = None
     publish_https: Publish | None = None
+    balancer: BalancerPlan | None = None
+    mesh: MeshSeat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +249,7 @@ class InstancePlan:
     machines: tuple[MachinePlan, ...]
     tenants: tuple[TenantPlan, ...]
     sites: tuple[SitePlan, ...]
+    health: HealthSpec = field(default_factory=HealthSpec)
 
     def machines_without(self, *, cluster: str | None = None, operator: str | None = None) -> int:
         """How many Machines stay when a Cluster or an operator is gone."""
@@ -220,11 +258,13 @@ class InstancePlan:
 
 @dataclass(frozen=True, slots=True)
 class EdgePlan:
-    """The edge's machines, one a place. `places`: those that have a network of their own, which is all but local."""
+    """The edge's machines, one a place or several behind its load balancer. `places`: those that have a network of
+    their own, which is all but local. `failover`: pools of Clusters in order; None where all take users."""
 
     machines: tuple[MachinePlan, ...]
     places: tuple[ClusterPlan, ...] = ()
     tls: TlsPlan = TlsPlan()
+    failover: EdgeFailoverSpec | None = None
 
     def place(self, name: str) -> ClusterPlan | None:
         """A place's network, None on the local cloud."""
@@ -238,6 +278,40 @@ class ControlPlan:
     machines: tuple[MachinePlan, ...] = ()
     admin_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     bake_seconds: float = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EntrancePlan:
+    """A way into the Zone: places of the edge in an order, or a name elsewhere."""
+
+    name: str
+    places: tuple[str, ...] = ()
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NearPlan:
+    """For users of a network the places in their order."""
+
+    network: IPv4Network | IPv6Network
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DnsPlan:
+    """Name servers, one a Cluster, and what they answer. `name`: the domain that is delegated to them; `entrance`: the
+    name of the one in force. Times in seconds; `failures` and `recoveries` are checks in a row."""
+
+    name: str
+    machines: tuple[MachinePlan, ...]
+    entrances: tuple[EntrancePlan, ...]
+    entrance: str
+    near: tuple[NearPlan, ...] = ()
+    ttl_seconds: int = 30
+    interval_seconds: int = 5
+    timeout_seconds: int = 2
+    failures: int = 2
+    recoveries: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +347,8 @@ class ZonePlan:
     withdrawn: tuple[str, ...] = field(default=())
     control: ControlPlan = ControlPlan()
     bundles: BundlesPlan = BundlesPlan()
+    mesh: MeshPlan | None = None
+    dns: DnsPlan | None = None
 
     @property
     def operators(self) -> frozenset[str]:
@@ -281,11 +357,14 @@ class ZonePlan:
 
     @property
     def machines(self) -> tuple[MachinePlan, ...]:
-        """Every machine of the Zone: Instances', edge's, API's, lab's and the bundle store."""
-        of_instances = tuple(machine for instance in self.instances for machine in instance.machines)
-        store = (self.bundles.store,) if self.bundles.store else ()
+        """Every machine of the Zone: Instances', edge's, API's, name servers, lab's and the bundle store."""
         return (
-            of_instances + (self.edge.machines if self.edge else ()) + self.control.machines + self.lab.origins + store
+            *(machine for instance in self.instances for machine in instance.machines),
+            *(self.edge.machines if self.edge else ()),
+            *self.control.machines,
+            *(self.dns.machines if self.dns else ()),
+            *self.lab.origins,
+            *((self.bundles.store,) if self.bundles.store else ()),
         )
 
     def instance(self, name: str) -> InstancePlan:

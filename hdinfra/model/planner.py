@@ -7,17 +7,26 @@ from hdinfra.model.checks.byol import check_no_byol
 from hdinfra.model.checks.clouds import check_callers, check_clouds, check_spread
 from hdinfra.model.checks.clusters import check_clusters
 from hdinfra.model.checks.control import check_control
+from hdinfra.model.checks.dns import check_dns, check_entrance
 from hdinfra.model.checks.edge import check_edge
-from hdinfra.model.checks.instances import CONTROL, check_instances
+from hdinfra.model.checks.edge_pools import check_pool_machines, check_pools
+from hdinfra.model.checks.healing import check_healing
+from hdinfra.model.checks.instances import CONTROL, DNS, check_instances
+from hdinfra.model.checks.kept import check_kept, clusters_held, places_held
+from hdinfra.model.checks.mesh import check_mesh, check_peers
 from hdinfra.model.checks.network import check_network
 from hdinfra.model.checks.sizes import check_sizes
 from hdinfra.model.checks.tenancy import check_tenancy
 from hdinfra.model.checks.tls import check_tls
 from hdinfra.model.declaration import declaration, has_wan
-from hdinfra.model.held import Held
+from hdinfra.model.dns import entrance_held
+from hdinfra.model.dns_spec import DnsSpec
+from hdinfra.model.held import Held, HeldCluster, HeldMesh
+from hdinfra.model.mesh import PLANES, mesh_numbers
 from hdinfra.model.numbering import (
     Seat,
     control_seats,
+    dns_seats,
     edge_seats,
     instance_seats,
     lab_seats,
@@ -29,7 +38,7 @@ from hdinfra.model.plan import Size, ZonePlan
 from hdinfra.model.refusal import Refusal, RefusedError
 from hdinfra.model.regions import Catalogue, catalogue_of
 from hdinfra.model.sizing import Need, largest, smallest
-from hdinfra.model.spec import Arch, ClusterSpec, Feature, InstanceSpec, Provider, ZoneSpec
+from hdinfra.model.spec import Arch, ClusterSpec, ControlSpec, Feature, InstanceSpec, Provider, ZoneSpec
 
 NOTHING_HELD = Held()
 """What a Zone's first plan starts from."""
@@ -57,23 +66,33 @@ def plan_zone(spec: ZoneSpec, held: Held = NOTHING_HELD, catalogue: Catalogue | 
     sizes that fit, numbers. `plan.held` counts one serial further only if something in it changed.
     """
     tables = catalogue or catalogue_of(spec)
-    refusals = [*check_spec(spec, tables), *check_tenancy(spec, held)]
+    refusals = [
+        *check_spec(spec, tables),
+        *check_tenancy(spec, held),
+        *check_kept(spec, held, tables),
+        *check_mesh(spec, held),
+        *check_entrance(spec, held),
+    ]
     if any(refusal.rule in _PLACELESS for refusal in refusals):
         raise RefusedError(refusals)
     placements, unplaced = _placements(spec, held, tables)
     if not unplaced and _has_machines(spec):
-        unplaced = _place_control(spec, held, tables, placements)
+        unplaced = _place_control(spec, held, tables, placements) + _place_dns(spec, held, tables, placements)
     sizes, unsized = _edge_sizes(spec, tables)
     if refusals := [*refusals, *unplaced, *unsized]:
         raise RefusedError(refusals)
     seats = _seats(spec, placements, sizes, tables)
+    if missed := tuple(check_pool_machines(spec, seats)):
+        raise RefusedError(missed)
     numbers = number_seats(spec, seats, held.slots, tables)
     if not isinstance(numbers, dict):
         raise RefusedError(numbers)
-    if crowded := tuple(check_callers(spec, seats, tables)):
+    if crowded := (*check_callers(spec, seats, tables), *check_peers(spec, seats, tables)):
         raise RefusedError(crowded)
-    owners = {instance.name: instance.owner for instance in spec.instances}
-    return declaration(spec, seats, numbers, _now_held(held, placements, numbers, owners), tables)
+    # What a withdrawn one carried is still in the state, for the day when it returns.
+    stand = clusters_held(spec, {*held.withdrawn, *(seat.place for seat in seats)}, tables)
+    now = _now_held(spec, held, placements, numbers, stand)
+    return declaration(spec, seats, numbers, _with_mesh(now, held, spec, seats), tables)
 
 
 def check_spec(spec: ZoneSpec, catalogue: Catalogue) -> list[Refusal]:
@@ -82,8 +101,11 @@ def check_spec(spec: ZoneSpec, catalogue: Catalogue) -> list[Refusal]:
         *check_clusters(spec, catalogue),
         *check_network(spec, catalogue, has_wan=has_wan(spec)),
         *check_edge(spec, catalogue),
+        *check_pools(spec),
         *check_instances(spec),
         *check_control(spec),
+        *check_healing(spec),
+        *check_dns(spec),
         *check_clouds(spec, catalogue),
         *check_sizes(spec, catalogue),
         *check_tls(spec),
@@ -92,16 +114,43 @@ def check_spec(spec: ZoneSpec, catalogue: Catalogue) -> list[Refusal]:
 
 
 def rechosen(held: Held) -> Held:
-    """What stays held when Clusters and sizes shall be chosen anew: addresses, and which Clusters are withdrawn."""
+    """What stays held when Clusters and sizes shall be chosen anew: where Clusters stand, addresses, withdrawals."""
     return held.model_copy(update={"instances": {}})
 
 
 def _now_held(
-    held: Held, placements: Mapping[str, Placement], numbers: Mapping[str, int], owners: Mapping[str, str | None]
+    spec: ZoneSpec,
+    held: Held,
+    placements: Mapping[str, Placement],
+    numbers: Mapping[str, int],
+    stand: Mapping[str, HeldCluster],
 ) -> Held:
-    instances = {name: placement.held(owners.get(name)) for name, placement in sorted(placements.items())}
-    now = held.model_copy(update={"instances": instances, "slots": dict(sorted(numbers.items()))})
+    asked = {instance.name: instance for instance in spec.instances}
+    instances = {name: placement.held(asked.get(name)) for name, placement in sorted(placements.items())}
+    now = held.model_copy(
+        update={
+            "zone": spec.zone,
+            "instances": instances,
+            "clusters": dict(stand),
+            "places": places_held(spec),
+            "slots": dict(sorted(numbers.items())),
+            "entrance": entrance_held(spec, held),
+        }
+    )
     return held if now == held else now.model_copy(update={"serial": held.serial + 1})
+
+
+def _with_mesh(now: Held, before: Held, spec: ZoneSpec, seats: Sequence[Seat]) -> Held:
+    """Numbers of the machines in the mesh; what is held of it stays when the spec leaves it out."""
+    if spec.network.mesh is None:
+        return now
+    numbers = mesh_numbers(
+        (seat.name for seat in seats if seat.role in PLANES), before.mesh.numbers if before.mesh else {}
+    )
+    mesh = HeldMesh(version=spec.network.mesh.version, numbers=dict(sorted(numbers.items())))
+    if mesh == before.mesh:
+        return now
+    return now.model_copy(update={"mesh": mesh, "serial": before.serial + 1})
 
 
 def _placements(spec: ZoneSpec, held: Held, catalogue: Catalogue) -> tuple[dict[str, Placement], list[Refusal]]:
@@ -133,23 +182,41 @@ def _needs_store(spec: ZoneSpec) -> bool:
 
 def _place_control(spec: ZoneSpec, held: Held, catalogue: Catalogue, placements: dict[str, Placement]) -> list[Refusal]:
     """Where Instances are refused already, the same reasons would only be told twice."""
+    return _place_one_each(CONTROL, spec.control, spec, held, catalogue, placements)
+
+
+def _place_dns(spec: ZoneSpec, held: Held, catalogue: Catalogue, placements: dict[str, Placement]) -> list[Refusal]:
+    if spec.dns is None:
+        return []
+    return _place_one_each(DNS, spec.dns, spec, held, catalogue, placements)
+
+
+def _place_one_each(  # noqa: PLR0913, PLR0917  who, what they need, and all that a placement is decided by
+    name: str,
+    wanted: ControlSpec | DnsSpec,
+    spec: ZoneSpec,
+    held: Held,
+    catalogue: Catalogue,
+    placements: dict[str, Placement],
+) -> list[Refusal]:
+    """One machine in each of at least two Clusters, as an Instance of that capacity has."""
     known = {cluster.name: cluster for cluster in spec.clusters}
-    if not known.keys() >= set(spec.control.clusters or ()):
+    if not known.keys() >= set(wanted.clusters or ()):
         return []  # refused by name
-    control = InstanceSpec.model_construct(
-        name=CONTROL,
+    alike = InstanceSpec.model_construct(
+        name=name,
         capacity=1,
-        clusters=spec.control.clusters,
+        clusters=wanted.clusters,
         machines_per_cluster=1,
-        vcpu=spec.control.vcpu,
-        memory_mib=spec.control.memory_mib,
+        vcpu=wanted.vcpu,
+        memory_mib=wanted.memory_mib,
         arch=Arch.AMD64,
         sizes={},
     )
-    found = _placement(control, CONTROL, known, held, catalogue)
+    found = _placement(alike, name, known, held, catalogue)
     if not isinstance(found, Placement):
         return list(found)
-    placements[CONTROL] = found
+    placements[name] = found
     return []
 
 
@@ -201,7 +268,7 @@ def _candidates(
             region = catalogue.regions[cluster.provider, cluster.region]
             price = round(size.price_per_hour * region.price_factor * 1_000_000)
             limit = catalogue.providers[cluster.provider].machines_per_cluster
-            candidates[name] = Candidate(name, region.operator, size, price, limit)
+            candidates[name] = Candidate(name, region.operator, size, price, limit, name in held.avoided)
     return candidates
 
 
@@ -244,10 +311,12 @@ def _edge_sizes(spec: ZoneSpec, catalogue: Catalogue) -> tuple[dict[str, Size], 
 def _seats(
     spec: ZoneSpec, placements: Mapping[str, Placement], sizes: Mapping[str, Size], catalogue: Catalogue
 ) -> tuple[Seat, ...]:
-    instances = {name: placement for name, placement in placements.items() if name != CONTROL}
+    asked = {instance.name for instance in spec.instances}
+    instances = {name: placement for name, placement in placements.items() if name in asked}
     seats = [
         *instance_seats(spec, instances, catalogue),
         *control_seats(spec, placements.get(CONTROL), catalogue),
+        *(dns_seats(spec, placements.get(DNS), catalogue) if spec.dns else ()),
         *(store_seats(catalogue) if _needs_store(spec) else ()),
         *edge_seats(spec, sizes, catalogue),
         *lab_seats(spec, catalogue),

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BeforeValidator, Field, PlainSerializer, SerializerFunctionWrapHandler, model_serializer
 
+from hdinfra.model.failover.edge import EdgeFailoverSpec
+from hdinfra.model.failover.spec import MonitorSpec
+from hdinfra.model.health import HealthSpec
 from hdinfra.model.names import (
     Host,
     IPAddress,
@@ -22,11 +25,19 @@ from hdinfra.model.names import (
     Spec,
     UrlPath,
 )
-from hdinfra.model.spec import CacheSpec, Mode, Profile, RateSpec
+from hdinfra.model.site_parts import CacheSpec, RateSpec
+from hdinfra.model.spec import Mode, Profile
 
 SCHEMA = 1
 """Version of the documents below; a machine that knows only an older one refuses them."""
 
+
+IPv6OrNone = Annotated[
+    IPv6 | None,
+    BeforeValidator(lambda given: given or None),
+    PlainSerializer(lambda known: str(known) if known else "", return_type=str),
+]
+"""An IPv6 address; a machine whose cloud has none has the empty text, here and in machines (decision 22)."""
 
 Sites = Field(max_length=2_000)
 """As many as one release of 1 MiB can hold."""
@@ -87,19 +98,43 @@ class TenantLimits(Spec):
     disk_mib: Annotated[int, Field(ge=16, le=1_073_741_824)]
 
 
+class MeshMachine(Spec):
+    """A machine of the mesh: where its tunnels end outside, and its addresses inside."""
+
+    name: MachineName
+    place: Name
+    ipv4: IPv4
+    ipv6: IPv6OrNone
+    inner_ipv4: IPv4
+    inner_ipv6: IPv6
+
+
+class Mesh(Spec):
+    """The mesh of one scope's machines: which keys, the largest packet inside in bytes, who they are (`members`) and
+    with whom they speak (`peers`)."""
+
+    version: Annotated[int, Field(ge=1, le=1_000_000)]
+    mtu: Annotated[int, Field(ge=1280, le=9000)]
+    members: Annotated[tuple[MeshMachine, ...], Field(max_length=500)]
+    peers: Annotated[tuple[MeshMachine, ...], Field(max_length=500)]
+
+
 class WafPolicy(Spec):
-    """Policy of one WAF machine. `edges` alone may reach port 80 and name the client's true address."""
+    """Policy of one WAF machine. `edges` alone may reach port 80 and name the client's true address. `health`: when it
+    says that it serves; None where nobody is there to look, and nothing is said."""
 
     app: Literal["waf"] = "waf"
     schema_version: Literal[1] = 1
     sites: Annotated[tuple[WafSite, ...], Sites]
     edges: Annotated[tuple[IPAddress, ...], Field(max_length=500)]
     tenants: Annotated[tuple[TenantLimits, ...], Sites] = ()
+    mesh: Mesh | None = None
+    health: HealthSpec | None = None
 
     @model_serializer(mode="wrap")
     def _without_the_usual(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
         found: dict[str, Any] = whole(self)
-        return found if self.tenants else {name: value for name, value in found.items() if name != "tenants"}
+        return {name: value for name, value in found.items() if name not in ("tenants", "mesh", "health") or value}
 
 
 class Backend(Spec):
@@ -108,7 +143,7 @@ class Backend(Spec):
     name: MachineName
     cluster: Name
     ipv4: IPv4
-    ipv6: IPv6
+    ipv6: IPv6OrNone
 
 
 class EdgeInstance(Spec):
@@ -136,6 +171,36 @@ class Door(Spec):
     https: Port
 
 
+class FailoverPool(Spec):
+    """Clusters whose machines take users together. `drained`: none, for now."""
+
+    name: Name
+    clusters: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)]
+    drained: bool = False
+
+
+class Failover(Spec):
+    """Pools in order, and how their machines are probed. `fallback`: who takes users when no pool is up."""
+
+    pools: Annotated[tuple[FailoverPool, ...], Field(min_length=1, max_length=16)]
+    fallback: Name
+    monitor: MonitorSpec
+
+    @classmethod
+    def of(cls, spec: EdgeFailoverSpec) -> Self:
+        """What a spec asks of every edge machine."""
+        pools = tuple(
+            FailoverPool(name=pool.name, clusters=tuple(sorted(pool.clusters)), drained=pool.drained)
+            for pool in spec.pools
+        )
+        return cls(pools=pools, fallback=spec.fallback or spec.pools[-1].name, monitor=spec.monitor)
+
+    @model_serializer(mode="wrap")
+    def _without_host(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = whole(self)
+        return {**found, "monitor": {name: value for name, value in found["monitor"].items() if value is not None}}
+
+
 class LoadBalancerPolicy(Spec):
     """Policy of every edge machine. `doors`: all that are not 80 and 443. `acme`: the thumbprint of the account whose
     challenges are answered (RFC 8555, section 8.3)."""
@@ -146,6 +211,13 @@ class LoadBalancerPolicy(Spec):
     sites: Annotated[tuple[EdgeSite, ...], Sites]
     doors: Annotated[tuple[Door, ...], Field(max_length=500)] = ()
     acme: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]{43})?$")] = ""
+    mesh: Mesh | None = None
+    failover: Failover | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = whole(self)
+        return {name: value for name, value in found.items() if name not in ("mesh", "failover") or value}
 
 
 class LabOriginPolicy(Spec):
@@ -161,7 +233,7 @@ class ApiMachine(Spec):
 
     name: MachineName
     ipv4: IPv4
-    ipv6: IPv6
+    ipv6: IPv6OrNone
     port: Port
 
 
@@ -174,7 +246,56 @@ class ControlPolicy(Spec):
     apis: Annotated[tuple[ApiMachine, ...], Field(max_length=16)] = ()
 
 
-AnyPolicy = WafPolicy | LoadBalancerPolicy | LabOriginPolicy | ControlPolicy
+class NameServer(Spec):
+    """One of the Zone's name servers, by its machine's name."""
+
+    name: MachineName
+    ipv4: IPv4
+    ipv6: IPv6OrNone
+
+
+class AnsweredPlace(Spec):
+    """A place of the edge: the addresses that users come to, which are asked for their health one by one."""
+
+    name: Name
+    addresses: Annotated[tuple[IPAddress, ...], Field(max_length=64)]
+
+
+class Entrance(Spec):
+    """A way into the Zone: places in an order, or a name elsewhere (`target`), empty where there are places."""
+
+    name: Name
+    places: Annotated[tuple[Name, ...], Field(max_length=64)] = ()
+    target: Host | Literal[""] = ""
+
+
+class NearNetwork(Spec):
+    """For users of a network the places in their order."""
+
+    network: NetworkPart
+    places: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)]
+
+
+class DnsPolicy(Spec):
+    """Policy of every name server. `entrance`: the one that the sites' name leads to; all are answered for by their
+    own names. Times in seconds; `failures` and `recoveries` are checks in a row."""
+
+    app: Literal["dns"] = "dns"
+    schema_version: Literal[1] = 1
+    name: Host
+    servers: Annotated[tuple[NameServer, ...], Field(min_length=1, max_length=16)]
+    places: Annotated[tuple[AnsweredPlace, ...], Field(max_length=64)]
+    entrances: Annotated[tuple[Entrance, ...], Field(min_length=1, max_length=16)]
+    entrance: Name
+    near: Annotated[tuple[NearNetwork, ...], Field(max_length=500)] = ()
+    ttl_seconds: Annotated[int, Field(ge=5, le=3600)]
+    interval_seconds: Annotated[int, Field(ge=2, le=255)]
+    timeout_seconds: Annotated[int, Field(ge=1, le=254)]
+    failures: Annotated[int, Field(ge=1, le=10)]
+    recoveries: Annotated[int, Field(ge=1, le=10)]
+
+
+AnyPolicy = WafPolicy | LoadBalancerPolicy | LabOriginPolicy | ControlPolicy | DnsPolicy
 PolicyDocument = Annotated[AnyPolicy, Field(discriminator="app")]
 
 

@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from types import MappingProxyType
 from typing import Any, Literal
 
 from hdinfra.model.addressing import LAST_SLOT
 from hdinfra.model.plan import Size
-from hdinfra.model.spec import Feature, Provider, ZoneSpec
+from hdinfra.model.spec import ClusterSpec, Feature, Provider, ZoneSpec
 
-LAST_WAN_SLOT = 255
+LAST_WAN_SLOT = 239
 """The wan is a /16 and gives each region 256 addresses."""
 
 Encoding = Literal["plain", "gzip", "gzip-base64"]
@@ -53,17 +54,37 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class BalancerTraits:
+    """What a provider's load balancer is like.
+
+    `client_address`: how Machines learn it, by a PROXY `header` or as it is `kept` in the packets. `health_header`:
+    whether health checks are known to begin with that header too. `networks`: from where it connects; none means the
+    place's own network. `price_per_hour` in euro, where the price factor is 1.
+    """
+
+    client_address: Literal["header", "kept"]
+    price_per_hour: float
+    health_header: bool = False
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderLimits:
     """What a provider takes at most: bytes of user data as encoded for it, Machines in one Cluster, and addresses of
     one family that a firewall rule may name. `lacks`: what it does not have, with why. `snapshots_kept`: by `day` and
-    `week` how many copies it keeps where it does not ask."""
+    `week` how many copies it keeps where it does not ask. `balancer`: None for one that has none. `mtu`: the largest
+    packet, in bytes, that goes whole between its machines and the Internet. `planned_ipv6`: whether its networks
+    have the plan's IPv6 prefixes; elsewhere the provider chooses them, or has none."""
 
     user_data_bytes: int
     machines_per_cluster: int
     user_data_encoding: Encoding = "gzip"
     firewall_sources: int = 1_000_000
+    mtu: int = 1500
+    planned_ipv6: bool = False
     snapshots_kept: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     lacks: Mapping[Feature, str] = field(default_factory=lambda: MappingProxyType({}))
+    balancer: BalancerTraits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +140,13 @@ def _size(row: dict[str, Any], euro: float) -> Size:
 
 def _limits(table: dict[str, Any]) -> ProviderLimits:
     lacks = {Feature(name): why for name, why in table["lacks"].items()}
-    return ProviderLimits(**table["limits"], lacks=MappingProxyType(lacks))
+    balancer = _balancer(table["balancer"], table["euro"]) if "balancer" in table else None
+    return ProviderLimits(**table["limits"], lacks=MappingProxyType(lacks), balancer=balancer)
+
+
+def _balancer(row: dict[str, Any], euro: float) -> BalancerTraits:
+    networks = tuple(ip_network(network) for network in row.get("networks", ()))
+    return BalancerTraits(**{**row, "price_per_hour": row["price_per_hour"] * euro, "networks": networks})
 
 
 @cache
@@ -149,3 +176,8 @@ def catalogue_of(spec: ZoneSpec) -> Catalogue:
 def limits_of_provider(provider: Provider) -> ProviderLimits:
     """One provider's limits."""
     return load_catalogue(frozenset({provider})).providers[provider]
+
+
+def zones_of(cluster: ClusterSpec, region: Region) -> tuple[str, ...]:
+    """The Cluster's availability zones; none where the provider has none."""
+    return cluster.zones or region.zones[:2]

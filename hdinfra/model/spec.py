@@ -5,15 +5,16 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import Field
 
+from hdinfra.model.dns_spec import DnsSpec
+from hdinfra.model.failover.edge import EdgeFailoverSpec
+from hdinfra.model.healing.spec import HealingSpec
+from hdinfra.model.health import HealthSpec
 from hdinfra.model.names import (
     Email,
-    FilePath,
     Host,
     HttpsUrl,
     HttpUrl,
     IPAddress,
-    IPv4,
-    IPv4Address,
     IPv4Network,
     IPv4Prefix,
     IPv6Prefix,
@@ -30,6 +31,8 @@ from hdinfra.model.names import (
     Spec,
     UrlPath,
 )
+from hdinfra.model.publish import EdgePublishSpec, PublishSpec
+from hdinfra.model.site_parts import CacheSpec, HttpsSpec, RateSpec
 
 
 class Provider(StrEnum):
@@ -37,8 +40,12 @@ class Provider(StrEnum):
 
     LOCAL = "local"
     AWS = "aws"
+    AZURE = "azure"
     DIGITALOCEAN = "digitalocean"
+    GCP = "gcp"
     HETZNER = "hetzner"
+    IBM = "ibm"
+    LINODE = "linode"
 
 
 class Arch(StrEnum):
@@ -52,10 +59,13 @@ class Feature(StrEnum):
     """What a provider may lack; rule `cloud.no-<feature>` refuses what needs it there (model/providers)."""
 
     AVAILABILITY_ZONES = "availability-zones"
+    BALANCER_IPV6 = "balancer-ipv6"
     BUCKETS = "buckets"
     DISK_ENCRYPTION = "disk-encryption"
     EGRESS_FIREWALL = "egress-firewall"
     FLOW_LOGS = "flow-logs"
+    IPV6 = "ipv6"
+    LOAD_BALANCERS = "load-balancers"
     PRIVATE_IPV6 = "private-ipv6"
     SNAPSHOT_RETENTION = "snapshot-retention"
     SNAPSHOTS = "snapshots"
@@ -105,12 +115,23 @@ Tenancy = Literal["shared", "dedicated", "byol"]
 """Whose an Instance is: many tenants' at once, or one tenant's alone with all its Machines, here or at their place."""
 
 
+class MeshSpec(Spec):
+    """An encrypted network between the edge's places and the Clusters."""
+
+    version: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = Field(
+        default=1, description="Which keys: raised by one, every machine makes a new one. It never goes down"
+    )
+
+
 class NetworkSpec(Spec):
     """The pool out of which every Cluster gets its own, fixed part."""
 
     ipv4: IPv4Prefix = Field(default=IPv4Network("10.64.0.0/12"), description="A /12: 480 Clusters of a /21 each")
     ipv6: IPv6Prefix | None = Field(
         default=None, description="A /48; left out, a unique local one (RFC 4193) of the zone's name"
+    )
+    mesh: MeshSpec | None = Field(
+        default=None, description="Left out, the edge asks the Clusters over the Internet as it is"
     )
 
 
@@ -150,34 +171,6 @@ class CeilingsSpec(Spec):
     lowest_mode: Mode = Field(default=Mode.BYPASS, description="The weakest protection that may be set")
     highest_paranoia: Paranoia = 4
     exclusions: Annotated[int, Field(strict=True, ge=0, le=64)] = 16
-
-
-class RateSpec(Spec):
-    """What one client (an IPv4 address or an IPv6 /64) may ask of each Machine; 429 answers what comes above it."""
-
-    per_second: Annotated[int, Field(strict=True, ge=1, le=10_000)] = Field(description="Requests a second")
-    burst: Annotated[int, Field(strict=True, ge=0, le=10_000)] = Field(
-        default=0, description="How many requests above the rate may come at once"
-    )
-
-
-class CacheSpec(Spec):
-    """Answers that the origin's headers allow to be kept, on each Machine's disk."""
-
-    size_mib: Annotated[int, Field(strict=True, ge=1, le=1_024)] = 64
-
-
-class HttpsSpec(Spec):
-    """How the edge shows a site over TLS. A certificate of the user's own takes the place of the edge's issuer."""
-
-    redirect: Annotated[bool, Field(strict=True)] = Field(
-        default=True, description="Whether plain HTTP is answered with the way to HTTPS once there is a certificate"
-    )
-    hsts_seconds: Annotated[int, Field(strict=True, ge=0, le=63_072_000)] = Field(
-        default=31_536_000, description="How long browsers shall ask over HTTPS only; 0: nothing is said of it"
-    )
-    certificate: FilePath | None = Field(default=None, description="PEM, its issuers behind it; wants `key`")
-    key: FilePath | None = Field(default=None, description="The certificate's private key, PEM, not encrypted")
 
 
 class SiteSpec(Spec):
@@ -239,6 +232,7 @@ class InstanceSpec(Spec):
     volume_gib: Annotated[int, Field(strict=True, ge=10, le=16_000)] | None = Field(
         default=None, description="A volume for each Machine's logs, which outlives the Machine; left out, none"
     )
+    health: HealthSpec = HealthSpec()
     tenants: tuple[TenantSpec, ...] = ()
 
     @property
@@ -253,30 +247,6 @@ class InstanceSpec(Spec):
                 assert_never(self.tenancy)
 
 
-HTTPS_ABOVE = 363
-"""443 - 80: how far above its plain port an edge is shown over HTTPS."""
-
-
-class PublishSpec(Spec):
-    """Where the local cloud shows an edge on this computer."""
-
-    address: IPv4 = IPv4Address("127.0.0.1")
-    port: Annotated[int, Field(strict=True, ge=1024, le=65535)]
-
-
-class EdgePublishSpec(PublishSpec):
-    """The same for both doors of an edge."""
-
-    https_port: Annotated[int, Field(strict=True, ge=1024, le=65535)] | None = Field(
-        default=None, description="Left out, 363 above `port`, as 8443 is above 8080"
-    )
-
-    @property
-    def https(self) -> int:
-        """The port that shows HTTPS."""
-        return self.port + HTTPS_ABOVE if self.https_port is None else self.https_port
-
-
 class PlaceSpec(Spec):
     """One place where the edge runs, apart from the Clusters."""
 
@@ -286,6 +256,12 @@ class PlaceSpec(Spec):
     account: Name | None = Field(default=None, description="As a Cluster's")
     waivers: Waivers = Field(default={}, description="As a Cluster's")
     publish: EdgePublishSpec | None = None
+    machines: Annotated[int, Field(strict=True, ge=1, le=25)] = Field(
+        default=1, description="How many Machines stand here; more than one wants `load_balancer`"
+    )
+    load_balancer: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="Whether users come to a load balancer of the provider's, which checks the Machines"
+    )
 
 
 class Issuer(StrEnum):
@@ -318,6 +294,7 @@ class EdgeSpec(Spec):
 
     places: tuple[PlaceSpec, ...]
     tls: TlsSpec = TlsSpec()
+    failover: EdgeFailoverSpec | None = Field(default=None, description="Left out, all Clusters take users at once")
     vcpu: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
     memory_mib: Annotated[int, Field(strict=True, ge=128, le=262_144)] = 256
 
@@ -331,7 +308,8 @@ class ControlSpec(Spec):
         description="From where the API is reached besides the Zone's machines; on the local cloud also here",
     )
     publish: PublishSpec | None = Field(
-        default=None, description="Where the local cloud shows the first API machine; the next has the next port"
+        default=None,
+        description="Where the local cloud shows the first Cluster's API machine; the next has the next port",
     )
     bake_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=5, description="How long the first machine that has a new version is watched before others get it"
@@ -381,6 +359,8 @@ class ZoneSpec(Spec):
     clusters: tuple[ClusterSpec, ...]
     instances: tuple[InstanceSpec, ...] = ()
     edge: EdgeSpec | None = None
+    dns: DnsSpec | None = Field(default=None, description="Left out, users' names are led to the edge by hand")
     control: ControlSpec = ControlSpec()
     bundles: BundlesSpec = BundlesSpec()
     lab: LabSpec = LabSpec()
+    healing: HealingSpec = HealingSpec()

@@ -1,10 +1,13 @@
-"""A spec, of a Zone or BYOL, as a YAML file: read, checked by type, refused as a whole with every error at once."""
+"""A spec, of Zone, BYOL, hardware or failover, as YAML: read, checked by type, refused with every error at once."""
 
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from hdinfra.model.byol import ByolSpec
-from hdinfra.model.names import Spec
+from hdinfra.model.failover.spec import FailoverSpec
+from hdinfra.model.hardware.spec import HardwareSpec
 from hdinfra.model.refusal import Refusal, RefusedError
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.model.typed import refusals_of, validated
@@ -47,9 +50,41 @@ def is_byol(path: Path | str) -> bool:
     return "byol" in read_mapping(read_text(Path(path)), str(path))
 
 
-def json_schema(model: type[Spec]) -> dict[str, Any]:
-    """JSON schema of a spec, for editors."""
+def parse_hardware(text: str, source: str = "the spec") -> HardwareSpec:
+    """The hardware in that YAML text. Raises RefusedError with every `spec.*` refusal."""
+    return validated(HardwareSpec, read_mapping(text, source))
+
+
+def load_hardware(path: Path | str) -> HardwareSpec:
+    """The hardware in that file. Raises RefusedError, also when the file cannot be read."""
+    return parse_hardware(read_text(Path(path)), str(path))
+
+
+def parse_failover(text: str, source: str = "the spec") -> FailoverSpec:
+    """The failover in that YAML text. Raises RefusedError with every `spec.*` refusal."""
+    return validated(FailoverSpec, read_mapping(text, source))
+
+
+def load_failover(path: Path | str) -> FailoverSpec:
+    """The failover in that file. Raises RefusedError, also when the file cannot be read."""
+    return parse_failover(read_text(Path(path)), str(path))
+
+
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """JSON schema of a spec, for editors, or of a document, for whoever reads it."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
 
 
-__all__ = ["is_byol", "json_schema", "load_byol", "load_spec", "parse_byol", "parse_spec", "refusals_of"]
+__all__ = [
+    "is_byol",
+    "json_schema",
+    "load_byol",
+    "load_failover",
+    "load_hardware",
+    "load_spec",
+    "parse_byol",
+    "parse_failover",
+    "parse_hardware",
+    "parse_spec",
+    "refusals_of",
+]

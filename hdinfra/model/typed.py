@@ -12,6 +12,8 @@ from hdinfra.model import byol as byol_module
 from hdinfra.model import held as held_module
 from hdinfra.model import policy as policy_module
 from hdinfra.model import spec as spec_module
+from hdinfra.model.failover import spec as failover_module
+from hdinfra.model.hardware import spec as hardware_module
 from hdinfra.model.refusal import Refusal, RefusedError
 
 LONGEST_SHOWN = 80
@@ -19,7 +21,7 @@ LONGEST_SHOWN = 80
 
 _MODELS = {
     name: model
-    for module in (spec_module, byol_module, held_module, policy_module)
+    for module in (spec_module, byol_module, hardware_module, failover_module, held_module, policy_module)
     for name, model in vars(module).items()
     if isinstance(model, type) and issubclass(model, BaseModel)
 }

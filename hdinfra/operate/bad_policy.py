@@ -16,7 +16,7 @@ from hdinfra.operate.policy import rollout
 from hdinfra.operate.report import Answer, Ledger, Traffic, ledger_of, traffic_of
 from hdinfra.operate.witness import Witness, Word, word_of
 from hdinfra.plugins.kind import PluginError
-from hdinfra.plugins.policy.rollout import RolledBackError, Wanted
+from hdinfra.plugins.policy.rollout import Refusal, RolledBackError, Wanted
 from hdinfra.protocol.release import Release
 
 Say = Callable[[str], None]
@@ -124,8 +124,10 @@ def run(order: BadPolicy, zone: Zone, control: Control, say: Say) -> BadPolicyRe
         Load(zone.targets(), shape) as load,
         Witness(another, frozenset(good.members)) as witness,
     ):
-        with _good_in_the_end(control, good, say), _killing(order, zone, good):
-            _publish(order, control, good, say)
+        with good_in_the_end(control, good, say), _killing(order, zone, good):
+            refusal = _publish(order, control, good, say)
+            if refusal is not None:
+                witness.take(refusal)
         back = witness.wait_until(lambda last: _all_good(last, good), within=_SETTLED_SECONDS)
         time.sleep(_AFTERWARDS_SECONDS)
     return _report(
@@ -133,7 +135,8 @@ def run(order: BadPolicy, zone: Zone, control: Control, say: Say) -> BadPolicyRe
     )
 
 
-def _publish(order: BadPolicy, control: Control, good: Release, say: Say) -> None:
+def _publish(order: BadPolicy, control: Control, good: Release, say: Say) -> Refusal | None:
+    """The machine's own word against it; None when there was none."""
     wanted = Wanted(
         scope=order.scope,
         members=good.members,
@@ -146,14 +149,16 @@ def _publish(order: BadPolicy, control: Control, good: Release, say: Say) -> Non
         outcome = rollout(control, say).bring(wanted, frozenset(), good.number)
     except RolledBackError as refused:
         say(str(refused))
+        return refused.refusal
     except PluginError as failed:
         raise ControlError("The bad policy could not be tried.") from failed
-    else:
-        say(f"nobody refused release {outcome.number}")
+    say(f"nobody refused release {outcome.number}")
+    return None
 
 
 @contextmanager
-def _good_in_the_end(control: Control, good: Release, say: Say) -> Iterator[None]:
+def good_in_the_end(control: Control, good: Release, say: Say) -> Iterator[None]:
+    """Whatever is published while it is entered, that release's document is in force again afterwards."""
     try:
         yield
     finally:

@@ -11,9 +11,17 @@ import typer
 from hdinfra.model.refusal import RefusedError
 from hdinfra.operate.cli_byol import byol
 from hdinfra.operate.cli_drill import drills
+from hdinfra.operate.cli_edge import edges
+from hdinfra.operate.cli_failover import failover
 from hdinfra.operate.cli_frame import AsJson, Directory, Stack, give, progress, summary
+from hdinfra.operate.cli_graph import EPILOG as GRAPH_EPILOG
+from hdinfra.operate.cli_graph import graph
+from hdinfra.operate.cli_hardware import hardware
+from hdinfra.operate.cli_heal import HEAL, RESTORE, WATCH, heal, restore, watch
 from hdinfra.operate.cli_licence import licences
+from hdinfra.operate.cli_metal import metal
 from hdinfra.operate.cli_policy import policies
+from hdinfra.operate.cli_replace import EPILOG, replace_host
 from hdinfra.operate.cli_site import sites
 from hdinfra.operate.cli_tenant import tenants
 from hdinfra.operate.errors import OperateError
@@ -29,10 +37,19 @@ app = typer.Typer(
 )
 app.add_typer(byol, name="byol")
 app.add_typer(drills, name="drill")
+app.add_typer(edges, name="edge")
+app.add_typer(failover, name="failover")
+app.add_typer(hardware, name="hardware")
 app.add_typer(licences, name="licence")
+app.add_typer(metal, name="metal")
 app.add_typer(policies, name="policy")
 app.add_typer(sites, name="site")
 app.add_typer(tenants, name="tenant")
+app.command("graph", epilog=GRAPH_EPILOG)(graph)
+app.command("heal", epilog=HEAL)(heal)
+app.command("replace-host", epilog=EPILOG)(replace_host)
+app.command("restore", epilog=RESTORE)(restore)
+app.command("watch", epilog=WATCH)(watch)
 
 
 @app.command(epilog="Examples: [bold]hdinfra plan[/bold], [bold]hdinfra plan --json | jq .machines[/bold]")
@@ -73,20 +90,41 @@ def down(stack: Stack = "local", directory: Directory = None) -> None:
     talk.say(f"stack `{stack}` is down" + (f"; {leftovers} leftovers were removed by label" if leftovers else ""))
 
 
-@app.command(epilog="Examples: [bold]hdinfra status[/bold], [bold]hdinfra status --json | jq .clusters[/bold]")
-def status(stack: Stack = "local", directory: Directory = None, as_json: AsJson = False) -> None:
-    """Look at every machine and certificate; exit 1 when one is not well, warn of what ends within 21 days."""
-    from hdinfra.operate import show  # noqa: PLC0415
+@app.command(
+    epilog="Examples: [bold]hdinfra status[/bold], [bold]hdinfra status --json | jq .clusters[/bold], "
+    "[bold]hdinfra status --document --out /srv/www/status.json[/bold]"
+)
+def status(
+    stack: Stack = "local",
+    directory: Directory = None,
+    as_json: AsJson = False,
+    document: Annotated[bool, typer.Option("--document", help="What status pages are fed with.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="With --document: into this file, whole.")] = None,
+) -> None:
+    """Look at every machine, server and certificate; exit 1 when one is not well, warn of what ends within 21 days."""
+    if out and not document:
+        raise typer.BadParameter("only the document goes into a file: add --document", param_hint="--out")
+    from hdinfra.operate import cli_document, show  # noqa: PLC0415
     from hdinfra.operate.control import alarms_of  # noqa: PLC0415
+    from hdinfra.operate.edge_status import is_edge  # noqa: PLC0415
     from hdinfra.operate.engine import Engine  # noqa: PLC0415
     from hdinfra.operate.reports import witness_of  # noqa: PLC0415
+    from hdinfra.operate.servers import fails, servers_of  # noqa: PLC0415
     from hdinfra.operate.status import declared_of, look  # noqa: PLC0415
 
     deployed = Engine(open_workspace(directory, stack)).deployed_with_secrets()
     known = declared_of(deployed, stack)
-    seen = look(known, witness_of(known, deployed, stack), alarms_of(deployed, stack))
-    give(as_json, seen.zone, lambda console: show.show_status(seen.zone, seen.unwell, console))
-    if seen.unwell or seen.uncertified:
+    if is_edge(known.output):
+        if not cli_document.edge_status(known.output, as_json=as_json, document=document, out=out):
+            raise typer.Exit(1)
+        return
+    servers = servers_of(deployed)
+    seen = look(known, witness_of(known, deployed, stack), alarms_of(deployed, stack), servers)
+    if document:
+        cli_document.give_zone_document(seen.zone, seen.uncertified, out)
+    else:
+        give(as_json, seen.zone, lambda console: show.show_status(seen.zone, seen.unwell, console))
+    if seen.unwell or seen.uncertified or any(map(fails, servers)):
         raise typer.Exit(1)
 
 

@@ -72,6 +72,18 @@ class Control:
         """What each machine said last, by name: from the API machine that heard it last."""
         return _best((one for answer in self.ask_all("/v1/machines") for one in answer["machines"]), "name", _lateness)
 
+    def withdraw(self, machine: str) -> bool:
+        """End the machine's enrolment, so that its key is refused; whether it had one."""
+        answers = self.plane.ask(lambda api: api.delete(f"/v1/machines/{machine}/enrolment"))
+        if answers.given:
+            return True
+        unknown = [refused.code == "machine.unknown" for refused in answers.refused.values()]
+        if unknown and all(unknown):
+            return False
+        if answers.refused:
+            raise refusal(next(iter(answers.refused.values())))
+        raise self.silence("; ".join(answers.silent.values()))
+
     def releases(self) -> dict[str, Json]:
         """The newest release of every scope that any API machine knows, without its document."""
         told = (one for answer in self.ask_all("/v1/policies") for one in answer["policies"])

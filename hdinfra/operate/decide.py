@@ -4,12 +4,14 @@ import time
 from dataclasses import dataclass
 
 import hdinfra
-from hdinfra.model.held import Held
+from hdinfra.model.checks.kept import OF_WHAT_STANDS
+from hdinfra.model.held import Held, with_nothing_standing
 from hdinfra.model.held_file import dump_held, load_held, newest
 from hdinfra.model.plan import ZonePlan
 from hdinfra.model.planner import rechosen
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.operate.engine import Deployed, Engine
+from hdinfra.operate.errors import OperateError
 from hdinfra.operate.workspace import Workspace, write_atomically
 
 
@@ -33,7 +35,24 @@ def decide_for(spec: ZoneSpec, workspace: Workspace, deployed: Deployed | None) 
     notes: tuple[str, ...] = ()
     if in_stack is not None and in_stack.serial > (in_file.serial if in_file else -1):
         notes = (f"{workspace.lock_file.name} is older than what is deployed (serial {in_stack.serial}): taking that",)
-    return Decision(_planned(spec, held, workspace), notes)
+    try:
+        return Decision(_planned(spec, held, workspace), notes)
+    except hdinfra.RefusedError as refused:
+        if OF_WHAT_STANDS.isdisjoint(refusal.rule for refusal in refused.refusals) or not _is_down(workspace):
+            raise
+    gone = f"stack `{workspace.stack}` is down: where {workspace.lock_file.name} says that it stood counts no more"
+    return Decision(_planned(spec, with_nothing_standing(held), workspace), (*notes, gone))
+
+
+def _is_down(workspace: Workspace) -> bool:
+    """Whether the engine knows that nothing is up; without its state, as on a computer for reviews, nobody knows."""
+    if not workspace.has_backend:
+        return False
+    try:
+        deployed = Engine(workspace).deployed()
+    except OperateError:
+        return False
+    return deployed is None or not (deployed.resources or deployed.pending)
 
 
 def decide_again(workspace: Workspace, first: Decision, deployed: Deployed | None) -> Decision:

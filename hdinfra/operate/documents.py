@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hdinfra.model.plan import Addresses, MachinePlan, ZonePlan
-from hdinfra.model.policies import control_policy, lab_origin_policy, load_balancer_policy, waf_policy
+from hdinfra.model.policies import control_policy, dns_policy, lab_origin_policy, load_balancer_policy, waf_policy
 from hdinfra.model.policy import AnyPolicy
 from hdinfra.operate.errors import WorkspaceError
 
@@ -34,7 +34,12 @@ def planned_documents(plan: ZonePlan, thumbprint: str = "") -> dict[str, Planned
     for instance in plan.instances:
         found[f"instance-{instance.name}"] = _planned(waf_policy(instance, lab, edge_addresses), instance.machines)
     served = [(one, {machine.name: public[machine.name] for machine in one.machines}) for one in plan.instances]
-    found["edge"] = _planned(load_balancer_policy(served, edges, thumbprint), edges)
+    found["edge"] = _planned(
+        load_balancer_policy(served, edges, thumbprint, failover=plan.edge.failover if plan.edge else None), edges
+    )
+    if plan.dns:
+        places = {machine.place: public[machine.name] for machine in edges}
+        found["dns"] = _planned(dns_policy(plan.dns, public, places), plan.dns.machines)
     return {scope: planned for scope, planned in sorted(found.items()) if planned.members}
 
 

@@ -71,13 +71,17 @@ class Run:
     complaints: list[str] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
     interrupted: bool = False
+    ran_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The engine's command line for one stack."""
+    """The engine's command line for one stack. `extra`: more of its environment."""
 
     workspace: Workspace
+    extra: Mapping[str, str] = field(default_factory=dict)
+    patience_seconds: float | None = None
+    """After how long a run is ended as Ctrl-C would end it; None: never."""
 
     def ask(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run a short command; its exit code is the caller's to judge."""
@@ -141,7 +145,8 @@ class Engine:
         return subprocess.Popen(  # noqa: S603  our own arguments, no shell
             command,
             cwd=self.workspace.root,
-            env={**self.workspace.environment, "PULUMI_DEBUG_COMMANDS": "true"},  # it hides --event-log otherwise
+            # The engine hides --event-log without the one of these.
+            env={**self.workspace.environment, **self.extra, "PULUMI_DEBUG_COMMANDS": "true"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -151,12 +156,15 @@ class Engine:
 
     def _follow(self, process: subprocess.Popen[str], lines: IO[str], on_event: Callable[[Event], None]) -> Run:
         run = Run()
+        deadline = time.monotonic() + (self.patience_seconds or float("inf"))
         while (ended := process.poll()) is None:
             try:
                 _pass_on(lines, run, on_event)
                 process.wait(_POLL_SECONDS)
             except subprocess.TimeoutExpired:
-                continue
+                if time.monotonic() > deadline and not run.ran_out:
+                    run.ran_out = True
+                    process.send_signal(signal.SIGINT)
             except KeyboardInterrupt:
                 run.interrupted = True
                 process.send_signal(signal.SIGINT)
@@ -187,6 +195,14 @@ def judged(run: Run, verb: str, workspace: Workspace) -> Run:
 def tail(path: Path, count: int) -> str:
     """The last lines of a log."""
     return "\n".join(path.read_text(errors="replace").splitlines()[-count:])
+
+
+def changed_by(workspace: Workspace) -> str:
+    """Who is changing the stack now, as far as a state in a folder tells; empty for nobody."""
+    for lock in _locks(workspace):
+        if _is_alive(lock):
+            return f"process {lock.get('pid')} of {lock.get('username')}@{lock.get('hostname')}"
+    return ""
 
 
 def clear_dead_lock(engine: Engine, say: Callable[[str], None], *, wait_seconds: float = 60) -> None:
@@ -222,13 +238,23 @@ def _locks(workspace: Workspace) -> Iterator[Mapping[str, Any]]:
 def _is_alive(lock: Mapping[str, Any]) -> bool:
     if lock.get("hostname") != os.uname().nodename:
         return True  # another computer's process cannot be looked at; never take its lock away
+    pid = int(lock["pid"])
     try:
-        os.kill(int(lock["pid"]), 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    return not _has_ended(pid)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether it only waits for somebody to take its exit code, which in a container without an init nobody does."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False  # not Linux
+    return told.rpartition(")")[2].split()[0] == "Z"  # proc_pid_stat(5): the name before may hold anything
 
 
 def _pass_on(lines: IO[str], run: Run, on_event: Callable[[Event], None]) -> None:

@@ -8,6 +8,9 @@ OperateError            exit 1: keeps its cause, says what is still running and 
 ├── SpecEditError       what was ordered does not fit the spec that is there: exit 2
 ├── ByolError           a bundle cannot be written, or not from that spec
 ├── ControlError        the management API refused, or no API machine answers
+├── EdgeError           an entrance that there is not, or where nobody answers
+├── MetalError          an installer image cannot be built, or a server not be reached
+├── HealError           a heal is over its budget, or somebody else changes the stack
 ├── LicenceFileError    a key, licence or ledger file that cannot be read, written or used as it is
 └── InterruptedByUser   Ctrl-C, after the engine has ended cleanly: exit 130
 """
@@ -55,6 +58,18 @@ class ControlError(OperateError):
 
 class ByolError(OperateError):
     """A bundle cannot be written, or not from that spec."""
+
+
+class EdgeError(OperateError):
+    """An entrance that there is not, or where nobody answers."""
+
+
+class MetalError(OperateError):
+    """An installer image cannot be built, or a server of one's own not be reached."""
+
+
+class HealError(OperateError):
+    """A heal may not be done now: over its budget, or somebody else changes the stack."""
 
 
 class LicenceFileError(OperateError):

@@ -1,6 +1,9 @@
 """Faults for drills and tests: context managers that always heal, also when they are interrupted."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from typing import assert_never
 
@@ -27,6 +30,11 @@ table arp hdinfra_unplugged {
   chain in { type filter hook input priority -400; policy drop; }
   chain out { type filter hook output priority -400; policy drop; }
 }
+"""
+_SEVERED = """
+table inet hdinfra_severed {{
+  chain out {{ type filter hook output priority -400; policy accept; {targets}}}
+}}
 """
 
 
@@ -66,14 +74,57 @@ def frozen(containers: Containers, names: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
+def stuttering(
+    containers: Containers, names: Sequence[str], frozen_seconds: float, running_seconds: float
+) -> Iterator[list[float]]:
+    """The machines stand still and go on by turns. The list has when each stall began, by the monotonic clock."""
+    over = threading.Event()
+    stalls: list[float] = []
+
+    def stall() -> None:
+        while not over.wait(running_seconds):
+            with frozen(containers, names):
+                stalls.append(time.monotonic())
+                over.wait(frozen_seconds)
+
+    with ThreadPoolExecutor(1) as pool:
+        stalling = pool.submit(stall)
+        try:
+            yield stalls
+        finally:
+            over.set()
+        stalling.result()  # what went wrong there is raised here
+
+
+@contextmanager
 def unplugged(containers: Containers, names: Sequence[str]) -> Iterator[None]:
     """No packet in or out, in either family."""
+    with cut_off(containers, names):
+        yield
+
+
+@contextmanager
+def cut_off(containers: Containers, names: Sequence[str]) -> Iterator[dict[str, float]]:
+    """The same; says of each machine when the cut began there (seconds since 1970, of the clock that all share)."""
     machines = _machines(containers, names)
     try:
-        each(_unplug, machines)
-        yield
+        yield dict(zip(names, each(_unplug, machines), strict=True))
     finally:
         each(_plug, machines)
+
+
+@contextmanager
+def severed(containers: Containers, name: str, addresses: Sequence[str]) -> Iterator[None]:
+    """One machine reaches those addresses no more, and everything else as before."""
+    (machine,) = _machines(containers, [name])
+    targets = "".join(f"{'ip6' if ':' in one else 'ip'} daddr {one} drop; " for one in addresses)
+    try:
+        done = _nft(machine, _SEVERED.format(targets=targets))
+        if done.exit_code != 0:
+            raise ContainersError(f"`{name}` cannot be cut off: {said(done)}")
+        yield
+    finally:
+        machine.exec_run(["nft", "delete", "table", "inet", "hdinfra_severed"], user="root")
 
 
 def _machines(containers: Containers, names: Sequence[str]) -> list[Container]:
@@ -99,12 +150,13 @@ def _unpause(machine: Container) -> None:
         machine.unpause()
 
 
-def _unplug(machine: Container) -> None:
+def _unplug(machine: Container) -> float:
     done = _nft(machine, _UNPLUG)
     if done.exit_code != 0:
         raise ContainersError(f"`{machine.name}` cannot be unplugged: {said(done)}")
     # A kernel without nftables' arp family answers ARP still; every IP packet is gone all the same.
     _nft(machine, _UNPLUG_ARP)
+    return float(said(done).split()[0])
 
 
 def _plug(machine: Container) -> None:
@@ -117,4 +169,4 @@ def _plug(machine: Container) -> None:
 
 
 def _nft(machine: Container, rules: str) -> ExecResult:
-    return machine.exec_run(["sh", "-c", f"nft -f - <<'END'\n{rules}END"], user="root")
+    return machine.exec_run(["sh", "-c", f"date +%s.%N; nft -f - <<'END'\n{rules}END"], user="root")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import httpx
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
 from hdinfra.operate.report import Answer
 
@@ -74,9 +75,15 @@ class Load:
             self._started.set()
 
     async def _run(self) -> None:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=256)
-        # No proxy, no retry: what the client sees is what the edge gave.
-        async with httpx.AsyncClient(limits=limits, timeout=_GIVE_UP_SECONDS, trust_env=False) as client:
+        connections, patience = TCPConnector(limit=0), ClientTimeout(total=_GIVE_UP_SECONDS)
+        async with ClientSession(
+            connector=connections,
+            timeout=patience,
+            cookie_jar=DummyCookieJar(),
+            skip_auto_headers=("Content-Type",),  # of a POST without a body: WAFs refuse a type that they do not know
+        ) as client:
+            # A GET on a kept connection that was closed under it is sent once more, as browsers do (RFC 9110, 9.2.2):
+            # at a reload an edge closes those that it has just answered. All else is as the edge gave it.
             await self._offer(client, self._warm_up_plan())
             self.answers.clear()
             self._started.set()
@@ -96,7 +103,7 @@ class Load:
             target = next(posts) if is_post else next(targets)
             yield index / self.shape.rate, target, next(numbers) if is_post else None
 
-    async def _offer(self, client: httpx.AsyncClient, plan: Iterator[tuple[float, Target, int | None]]) -> None:
+    async def _offer(self, client: ClientSession, plan: Iterator[tuple[float, Target, int | None]]) -> None:
         begin = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for offset, target, number in plan:
@@ -106,13 +113,15 @@ class Load:
                 await asyncio.sleep(max(0.0, begin + offset - time.monotonic()))
                 group.create_task(self._request(client, target, number, begin + offset))
 
-    async def _request(self, client: httpx.AsyncClient, target: Target, number: int | None, due: float) -> None:
+    async def _request(self, client: ClientSession, target: Target, number: int | None, due: float) -> None:
         late = time.monotonic() - due
         method, path = ("GET", "/") if number is None else ("POST", f"/ledger/{number}")
         try:
-            response = await client.request(method, f"{target.url}{path}", headers={"Host": target.host})
-            failure = None if response.is_success else f"status {response.status_code}"
-        except httpx.HTTPError as error:
+            asked = client.request(method, f"{target.url}{path}", headers={"Host": target.host}, allow_redirects=False)
+            async with asked as response:
+                await response.read()
+            failure = None if 200 <= response.status < 300 else f"status {response.status}"
+        except (ClientError, TimeoutError) as error:
             failure = f"{type(error).__name__}: {error}"[:_LONGEST_FAILURE].rstrip(": ")
         took = time.monotonic() - due
         self.answers.append(Answer(method, target.host, target.url, due, took, failure, number, late))

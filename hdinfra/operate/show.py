@@ -16,6 +16,8 @@ from hdinfra.model.regions import limits_of_provider
 from hdinfra.model.spec import Feature, Provider
 from hdinfra.operate.decide import Decision
 from hdinfra.operate.report import Report
+from hdinfra.operate.servers import show_servers
+from hdinfra.operate.show_dns import show_dns
 from hdinfra.operate.site_tls import words
 from hdinfra.operate.tables import seconds, table
 
@@ -116,15 +118,18 @@ def show_status(status: Json, not_well: Sequence[str], console: Console) -> None
     for place in ("edge", "control", "bundles", "lab"):
         machines = status["edge"]["machines"] if place == "edge" else status[place]
         rows += [_status_row(place, "", machine) for machine in machines]
+    rows += [_status_row("dns", "", machine) for machine in status.get("dns", {}).get("machines", ())]
     console.print(table(("cluster", "operator", "machine", "role", "health", "policy", "remarks"), rows))
     for url in (*status["edge"]["urls"], *status["edge"]["https_urls"]):
         console.print(f"edge {escape(url)}")
+    show_dns(status.get("dns"), console)
     for one in status["instances"]:
         tenants = ", ".join(map(escape, one["tenants"])) or "nobody yet"
         console.print(f"instance {escape(one['name'])}, {one['tenancy']}: {tenants}")
     certificates = {one["host"]: one for one in status["certificates"]}
     for site in status["sites"]:
         console.print(_site_line(site, certificates.get(site["host"])))
+    show_servers(status["servers"], console)
     for alarm in status["alarms"]:
         console.print(f"[red]alarm {escape(alarm['code'])}:[/red] {escape(str(alarm['message']))}")
     for name in not_well:
@@ -239,9 +244,20 @@ def _status_row(place: str, operator: str, machine: Json) -> tuple[str | Text, .
     remarks += ["drained"] if machine["drained"] else []
     remarks += [f"went back from {failed['number']}: {failed['reason']}"] if (failed := machine["failed"]) else []
     remarks += machine["problems"]
+    remarks += _mesh(machine["mesh"])
+    if steered := machine["failover"]:
+        remarks += [f"users of {instance} go to {pool}" for instance, pool in sorted(steered["chosen"].items())]
     if unenforced := machine["limits_unenforced"]:
         remarks.append(f"tenants' limits are not enforced here: {', '.join(unenforced)}")
     return (place, operator, machine["name"], machine["role"], _mark(machine["healthy"]), version, "; ".join(remarks))
+
+
+def _mesh(mesh: Json | None) -> list[str]:
+    if mesh is None:
+        return []
+    behind = [] if mesh["switched"] else ["not all peers have it yet"]
+    silent = [f"no handshake with {', '.join(mesh['silent'])}"] if mesh["silent"] else []
+    return [", ".join((f"mesh version {mesh['version']}", *behind, *silent))]
 
 
 def _site_line(site: Json, certificate: Json | None) -> str:

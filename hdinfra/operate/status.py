@@ -22,6 +22,8 @@ _POLICY_FIELDS: Mapping[str, object] = {
     "failed": None,
     "problems": [],
     "limits_unenforced": [],
+    "mesh": None,
+    "failover": None,
 }
 """What a machine says of its policy, and what stands there when it says nothing."""
 _SITE_FIELDS = ("host", "tenant", "instance", "mode")
@@ -66,6 +68,16 @@ class Declared:
         return tuple(self.output.get("control", ()))
 
     @property
+    def dns(self) -> Mapping[str, Any]:
+        """The Zone's own name servers; empty where it has none."""
+        return dict(self.output.get("dns", {}))
+
+    @property
+    def dns_machines(self) -> Sequence[Mapping[str, Any]]:
+        """The name servers."""
+        return tuple(self.dns.get("machines", ()))
+
+    @property
     def stores(self) -> Sequence[Mapping[str, Any]]:
         """The machine that plays a bucket, where there is one."""
         return tuple(self.output.get("bundles", ()))
@@ -84,6 +96,12 @@ class Declared:
     def edge_urls(self) -> tuple[str, ...]:
         """Where the edge answers."""
         return tuple(self.output["edge"]["urls"])
+
+    @property
+    def failover(self) -> Mapping[str, Any] | None:
+        """Pools of Clusters in order, as the spec has them; None where all Clusters take users."""
+        found: Mapping[str, Any] | None = self.output["edge"].get("failover")
+        return found
 
     @property
     def https_urls(self) -> tuple[str, ...]:
@@ -109,16 +127,16 @@ class Declared:
         """Every machine that knows policy."""
         for cluster in self.clusters:
             yield from cluster["machines"]
-        yield from (*self.edge_machines, *self.control_machines, *self.lab_machines)
+        yield from (*self.edge_machines, *self.control_machines, *self.dns_machines, *self.lab_machines)
 
     def machines_of(self, cluster: str) -> tuple[str, ...]:
         """Containers of one Cluster; WorkspaceError names the Clusters there are."""
         for each_cluster in self.clusters:
             if each_cluster["name"] == cluster:
                 own = [machine["container"] for machine in each_cluster["machines"]]
-                # An API machine carries its Cluster's name as all that stands there.
-                apis = [api["container"] for api in self.control_machines if api["name"].startswith(f"{cluster}-")]
-                return (*own, *apis)
+                # An API machine or a name server carries its Cluster's name as all that stands there.
+                others = (*self.control_machines, *self.dns_machines)
+                return (*own, *(one["container"] for one in others if one["name"].startswith(f"{cluster}-")))
         known = ", ".join(sorted(one["name"] for one in self.clusters))
         raise WorkspaceError(f"There is no Cluster `{cluster}` in this stack.", retry=f"--cluster with one of: {known}")
 
@@ -149,8 +167,14 @@ class Seen:
     uncertified: tuple[str, ...] = ()
 
 
-def look(known: Declared, witness: Witness, alarms: Sequence[Mapping[str, Any]] = ()) -> Seen:
-    """Look at every machine at once. `alarms` are those of the management API, as far as it answered."""
+def look(
+    known: Declared,
+    witness: Witness,
+    alarms: Sequence[Mapping[str, Any]] = (),
+    servers: Sequence[Mapping[str, Any]] = (),
+) -> Seen:
+    """Look at every machine at once. `alarms` are those of the management API, as far as it answered, `servers` what
+    BMCs say of the hardware."""
     names = sorted(set(known.containers()))
     told = dict(zip(names, each(witness.hdctl_status, names), strict=True))
     # It serves files and knows no policy, so it has no agent to ask.
@@ -165,6 +189,7 @@ def look(known: Declared, witness: Witness, alarms: Sequence[Mapping[str, Any]] 
             "urls": list(known.edge_urls),
             "https_urls": list(known.https_urls),
             "machines": _machines(known.edge_machines, told),
+            "failover": known.output["edge"].get("failover"),
         },
         "control": _machines(known.control_machines, told),
         "bundles": _machines(known.stores, told),
@@ -177,9 +202,19 @@ def look(known: Declared, witness: Witness, alarms: Sequence[Mapping[str, Any]] 
             else []
         ),
         "alarms": [dict(alarm) for alarm in alarms],
+        "servers": [dict(server) for server in servers],
     }
+    if known.dns:
+        zone["dns"] = {**_answers(known, told), "machines": _machines(known.dns_machines, told)}
     uncertified = tuple(str(one["host"]) for one in zone["certificates"] if not one["well"])
     return Seen(zone, tuple(name for name in sorted(told) if not _serves(told[name])), uncertified)
+
+
+def _answers(known: Declared, told: Mapping[str, Told]) -> Json:
+    """What the name servers are asked to say, and what each says, where it can be asked from here."""
+    said = {one["name"]: (told[one["container"]] or {}).get("answers") for one in known.dns_machines}
+    kept = ("name", "alias", "entrance", "entrances", "ttl_seconds")
+    return {**{key: known.dns[key] for key in kept}, "answers": said}
 
 
 def _cluster(cluster: Mapping[str, Any], told: Mapping[str, Told]) -> Json:

@@ -1,6 +1,5 @@
 """Bring a stack up, or mend it: decide, clear what a killed run left, declare, and wait until it answers."""
 
-import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +11,11 @@ from urllib.parse import urlsplit
 import yaml
 
 from hdinfra.model.plan import ZonePlan
+from hdinfra.operate.apart import excluding, urns_of
 from hdinfra.operate.decide import Decision, decide, decide_again, keep, keep_deployed
 from hdinfra.operate.engine import Deployed, Engine, clear_dead_lock, judged
 from hdinfra.operate.errors import NotServingError
+from hdinfra.operate.pending import resolve_pending
 from hdinfra.operate.progress import Progress
 from hdinfra.operate.status import Declared, declared_of
 from hdinfra.operate.waiting import seconds_until
@@ -41,9 +42,13 @@ def up(workspace: Workspace, progress: Progress) -> Up:
     before = ready_stack(engine, progress.say)
     decision = decide_again(workspace, decision, before)
     _announce(decision, workspace, progress.say)
-    _resolve_pending(engine, before, progress.say)
+    resolve_pending(engine, before, progress.say)
     progress.say(f"declaring zone `{decision.plan.zone}` ({len(decision.plan.machines)} machines)")
-    run = engine.stream("up", "--refresh", "--skip-preview", on_event=progress.event)
+    apart = urns_of(before, decision.plan.withdrawn) if before else ()
+    if apart:
+        names = ", ".join(f"`{name}`" for name in decision.plan.withdrawn)
+        progress.say(f"{names} is withdrawn: {len(apart)} resources are left alone until `hdinfra restore`")
+    run = engine.stream("up", "--refresh", "--skip-preview", *excluding(apart), on_event=progress.event)
     judged(run, "up", workspace)
     # Where all stayed the same, so did the state: reading it again would cost as much as planning.
     after = before if before is not None and run.changes.keys() <= {"same"} else engine.deployed()
@@ -72,7 +77,7 @@ def ready_stack(engine: Engine, say: Callable[[str], None]) -> Deployed | None:
 def wait_until_serving(known: Declared, say: Callable[[str], None]) -> None:
     """Every edge answers 200 on /healthz through its published port, or NotServingError."""
     for url in known.edge_urls:
-        took = seconds_until(partial(_is_well, url), within=_SERVING_SECONDS)
+        took = seconds_until(partial(edge_is_well, url), within=_SERVING_SECONDS)
         if took is None:
             raise NotServingError(
                 f"All is declared, but the edge at {url} does not answer 200 on /healthz.",
@@ -82,7 +87,8 @@ def wait_until_serving(known: Declared, say: Callable[[str], None]) -> None:
         say(f"{url} serves")
 
 
-def _is_well(url: str) -> bool:
+def edge_is_well(url: str) -> bool:
+    """Whether an edge answers 200 on /healthz there, which it does while some machine of each Instance serves."""
     # The standard library's client: importing httpx for two requests takes longer than both.
     asked = HTTPConnection(urlsplit(url).netloc, timeout=2)
     try:
@@ -108,20 +114,6 @@ def _forget_foreign_salt(workspace: Workspace) -> None:
     config = yaml.safe_load(workspace.config_file.read_text()) or {}
     if config.pop("encryptionsalt", None) is not None:
         write_atomically(workspace.config_file, yaml.safe_dump(config))
-
-
-def _resolve_pending(engine: Engine, deployed: Deployed | None, say: Callable[[str], None]) -> None:
-    if deployed is None or not deployed.pending:
-        return
-    half = [one["resource"]["urn"] for one in deployed.pending if one["resource"]["urn"] in deployed.elsewhere]
-    if half:
-        names = ", ".join(urn.rpartition("::")[2] for urn in half)
-        say(f"a killed run left {names} half done at a provider's cloud: `pulumi refresh` asks about each")
-        return
-    # The plugin adopts what it finds under a name by label, so a half-made machine is taken over by the next Create.
-    say(f"resolving {len(deployed.pending)} operations that a killed run had begun")
-    state = json.dumps(deployed.without_pending())
-    engine.demand("stack", "import", "--stack", engine.workspace.stack, "--force", given=state)
 
 
 def _sweep(workspace: Workspace, deployed: Deployed | None, say: Callable[[str], None]) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 _POLL_SECONDS = 0.1
 
 
-def seconds_until(condition: Callable[[], bool], *, within: float) -> float | None:
-    """How long it took until the condition held; None when the limit passed first."""
+def seconds_until(condition: Callable[[], bool], *, within: float, every: float = _POLL_SECONDS) -> float | None:
+    """How long it took until the condition held; None when the limit passed first. `every`: seconds between looks."""
     begin = time.monotonic()
     while True:
         if condition():
             return round(time.monotonic() - begin, 3)
         if time.monotonic() - begin > within:
             return None
-        time.sleep(_POLL_SECONDS)
+        time.sleep(every)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hdinfra.operate.control import Control, Json
 from hdinfra.operate.errors import ControlError
+from hdinfra.plugins.policy.rollout import Refusal
 
 _POLL_SECONDS = 0.2
 
@@ -31,6 +32,7 @@ class Witness:
     control: Control
     members: frozenset[str]
     words: list[Word] = field(default_factory=list)
+    _began: float = field(default_factory=time.monotonic)
     _last: dict[str, Word] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _closed: threading.Event = field(default_factory=threading.Event)
@@ -58,11 +60,17 @@ class Witness:
         with self._changed:
             return next((word for word in self.words if condition(word)), None)
 
+    def take(self, refusal: Refusal) -> None:
+        """What another listener heard: a refusal is over within a blink, and our own looks may lie around it."""
+        said, at = refusal.report, round(max(0.0, refusal.heard - self._began), 3)
+        word = Word(at, said.machine, said.number, said.serving, said.failed, said.reason)
+        with self._changed:
+            self.words.append(word)
+
     def _listen(self) -> None:
-        begin = time.monotonic()
         while not self._closed.is_set():
             with suppress(ControlError):  # they may be away for a moment, and the listening goes on
-                self._hear(list(self.control.machines().values()), round(time.monotonic() - begin, 3))
+                self._hear(list(self.control.machines().values()), round(time.monotonic() - self._began, 3))
             self._closed.wait(_POLL_SECONDS)
 
     def _hear(self, machines: Sequence[Json], at: float) -> None:

@@ -95,7 +95,7 @@ class Frame(provider_pb2_grpc.ResourceProviderServicer):
         kind = self._kind(request, context)
         inputs, state = unwrap(request.news)[0], unwrap(request.olds)[0]
         old_inputs = unwrap(request.old_inputs)[0] or {
-            name: state[name] for name in kind.inputs.fields if name in state
+            name: state[name] for name in (*kind.inputs.fields, *kind.inputs.optional) if name in state
         }
         changed = _changed(old_inputs, inputs) - frozenset(request.ignoreChanges)
         difference = kind.diff(inputs, state, changed)
@@ -238,7 +238,7 @@ def _diff_response(difference: Difference) -> Any:
 
 
 def _properties(record: Record) -> dict[str, Any]:
-    return {name: schema(shape) for name, shape in record.fields.items()}
+    return {name: schema(shape) for name, shape in {**record.fields, **record.optional}.items()}
 
 
 def _resource_schema(kind: Kind) -> dict[str, Any]:
@@ -247,6 +247,6 @@ def _resource_schema(kind: Kind) -> dict[str, Any]:
     return {
         "properties": inputs | outputs,
         "inputProperties": inputs,
-        "required": sorted(inputs | outputs),
-        "requiredInputs": sorted(inputs),
+        "required": sorted((inputs | outputs).keys() - kind.inputs.optional.keys()),
+        "requiredInputs": sorted(kind.inputs.fields),
     }

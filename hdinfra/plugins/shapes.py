@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
@@ -52,9 +52,10 @@ class Many:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An object with exactly these properties."""
+    """An object with exactly these properties; those of `optional` may be missing."""
 
     fields: "Mapping[str, Shape]"
+    optional: "Mapping[str, Shape]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +121,13 @@ def _record(shape: Record, value: Value, path: str) -> Iterator[Failure]:
         yield _not(path, "an object", value)
         return
     prefix = f"{path}." if path else ""
-    for name in sorted(value.keys() - shape.fields.keys()):
-        yield Failure(f"{prefix}{name}", f"is not known here; known are {', '.join(sorted(shape.fields))}")
-    for name, inner in shape.fields.items():
+    known = {**shape.fields, **shape.optional}
+    for name in sorted(value.keys() - known.keys()):
+        yield Failure(f"{prefix}{name}", f"is not known here; known are {', '.join(sorted(known))}")
+    for name, inner in known.items():
         if name in value:
             yield from failures(inner, value[name], f"{prefix}{name}")
-        else:
+        elif name in shape.fields:
             yield Failure(f"{prefix}{name}", "is missing")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`name` is whom its certificate must name; both families always."""
+    """`name` is whom its certificate must name. `ipv6` is empty where its cloud has none."""
 
     name: str
     ipv4: str

@@ -24,12 +24,18 @@ def _primary_ip(name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"id": _id(name), "ipAddress": prefix, "ipNetwork": f"{prefix}/64"}
 
 
+def _load_balancer(name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001
+    number = zlib.crc32(name.encode())
+    return {"id": _id(name), "ipv4": f"203.0.113.{number % 254 + 1}", "ipv6": f"2001:db8:{number >> 16:x}::1"}
+
+
 def _volume(name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG001
     return {"id": _id(name), "linuxDevice": f"/dev/disk/by-id/scsi-0HC_Volume_{_id(name)}"}
 
 
 HETZNER: Mapping[str, Outputs] = {
     "hcloud:index/firewall:Firewall": _plain,
+    "hcloud:index/loadBalancer:LoadBalancer": _load_balancer,
     "hcloud:index/network:Network": _plain,
     "hcloud:index/networkSubnet:NetworkSubnet": lambda _, inputs: {"id": f"{inputs['networkId']}-{inputs['ipRange']}"},
     "hcloud:index/placementGroup:PlacementGroup": _plain,

@@ -12,6 +12,7 @@ from pulumi.runtime.stack import run_in_stack
 from hdinfra.protocol.seal import public_of
 from hdinfra.testing.graph import Graph
 from hdinfra.testing.hetzner import HETZNER, HETZNER_INVOKES
+from hdinfra.testing.linode import LINODE
 from hdinfra.testing.monitor import Invoke, Outputs, RecordingEngine, RecordingMonitor
 
 
@@ -75,7 +76,7 @@ class Recorder:
         self.project = project
         self.stack = stack
         self.config = dict(config or {})
-        self.outputs = {**LOCAL_CLOUD, **CONTROL_PLANE, **LICENCES, **HETZNER, **(outputs or {})}
+        self.outputs = {**LOCAL_CLOUD, **CONTROL_PLANE, **LICENCES, **HETZNER, **LINODE, **(outputs or {})}
         self.invokes = {**HETZNER_INVOKES, **(invokes or {})}
         self.preview = preview
         self.failed: Graph | None = None
@@ -116,7 +117,19 @@ class Recorder:
         try:
             loop.run_until_complete(run_in_stack(once))
         finally:
+            _end_what_is_left(loop)
             loop.run_until_complete(loop.shutdown_default_executor())
             loop.close()
             set_all_config({})
             settings.reset_options()
+
+
+def _end_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
+    """A program that raises leaves what waits for its outputs; ended here, none of it reaches the next test.
+
+    What ends may begin something new, which would wait for the same and is ended as well.
+    """
+    while left := asyncio.all_tasks(loop):
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))

@@ -13,6 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.engine.metal_fixtures import hurried, installer, plugin, rig
+
+__all__ = ["hurried", "installer", "plugin", "rig"]  # fixtures of the tests of servers
+
 ROOT = Path(__file__).parents[2]
 # A run of this size takes 3 s on a quiet machine; ten times that on a busy one.
 RUN_SECONDS = 90

@@ -111,14 +111,18 @@ class StandInFleet:
         return 200, {"number": release.number}
 
     def told_machines(self) -> dict[str, Any]:
+        with self.grew:  # two who ask at once would give a machine an older release after a newer one
+            self._synced()
+        for name, machine in self.machines.items():
+            machine.open(name, self.parcels, self.keys.signer)
+        return {"machines": [machine.told(name) for name, machine in sorted(self.machines.items())]}
+
+    def _synced(self) -> None:
         for scope in self.sealed if not self.frozen else ():
             for release in reversed(self.releases(scope)):
                 for name in release.released:
                     if name in self.machines:
                         self.machines[name].sync(release)
-        for name, machine in self.machines.items():
-            machine.open(name, self.parcels, self.keys.signer)
-        return {"machines": [machine.told(name) for name, machine in sorted(self.machines.items())]}
 
     def take_parcel(self, text: str) -> tuple[int, dict[str, Any]]:
         parcel = read_parcel(text, self.keys.signer, ZONE)

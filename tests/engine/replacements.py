@@ -12,7 +12,11 @@ NAME = "name"
 """Where a program gives the name itself, the bridge deletes the old resource before it makes the new one."""
 
 
-PROVIDERS = {"pulumi:providers:aws": {"region"}, "pulumi:providers:hdlocal": {"namespace"}}
+PROVIDERS = {
+    "pulumi:providers:aws": {"region"},
+    "pulumi:providers:gcp": {"project"},
+    "pulumi:providers:hdlocal": {"namespace"},
+}
 """Settings of explicit providers for which all that they realise is made anew; other settings are updated. A region
 of AWS's has nothing of another's, whatever the provider calls it; `namespace` is in our plugin's `config_replaces`."""
 

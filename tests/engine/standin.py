@@ -2,9 +2,12 @@
 
 Run as `python -m tests.engine.standin PACKAGE ENGINE`. Told by the environment:
 STANDIN_LOG is a file that gets one JSON line a call.
-STANDIN_DOWN names packages, separated by commas, of which everything fails that needs the world.
+STANDIN_DOWN names packages, separated by commas, of which everything fails that needs the world; `PACKAGE:VALUE` is
+only that provider of the package one of whose settings has the value. STANDIN_FULL likewise names those that make
+nothing new, STANDIN_STUCK those with which that takes for ever.
 STANDIN_OUTPUTS is JSON, `TYPE` or `TYPE NAME-PATTERN` to outputs, in which `{name}` is the resource's name.
 STANDIN_INVOKES is JSON, a function's token to what it returns.
+Run for a package that others are made of (`terraform-provider`), it becomes the one that it is told to be.
 A resource with the input `hang` is never created. What is updated and what is replaced says replacements.json.
 """
 
@@ -26,7 +29,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from hdinfra.testing.wire import message_of, plain
 from tests.engine.replacements import change, known_beforehand, table
 
-NUMBERED = {"digitalocean", "hcloud"}
+NUMBERED = {"digitalocean", "hcloud", "linode"}
 """Packages whose SDK or API takes some ids as numbers."""
 
 
@@ -35,6 +38,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def __init__(self, package: str) -> None:
         self.package = package
+        self.settings: frozenset[str] = frozenset()
         self.cancelled = threading.Event()
 
     def Handshake(self, _request: object, _context: object) -> provider_pb2.ProviderHandshakeResponse:
@@ -42,6 +46,16 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def GetPluginInfo(self, _request: object, _context: object) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version="1.0.0")
+
+    def Parameterize(
+        self, request: provider_pb2.ParameterizeRequest, _context: object
+    ) -> provider_pb2.ParameterizeResponse:
+        """As the bridge of Terraform's providers does by what SDKs carry: from now on it is that package. It has the
+        version of the provider that it runs, whatever it is asked for."""
+        remote = json.loads(request.value.value)
+        self.log("Parameterize", json.dumps([request.value.name, remote]))
+        self.package = request.value.name
+        return provider_pb2.ParameterizeResponse(name=self.package, version=remote["remote"]["version"])
 
     def GetSchema(self, _request: object, _context: object) -> provider_pb2.GetSchemaResponse:
         return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": self.package, "version": "1.0.0"}))
@@ -52,8 +66,11 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def DiffConfig(self, request: provider_pb2.DiffRequest, _context: object) -> provider_pb2.DiffResponse:
         return difference(request)
 
-    def Configure(self, _request: object, context: grpc.ServicerContext) -> provider_pb2.ConfigureResponse:
-        self.log("Configure", "")
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        self.settings = frozenset(str(value) for value in plain(request.args)[0].values())
+        self.log("Configure", ",".join(sorted(self.settings)))
         self.reach(context)
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True, supportsPreview=True, acceptResources=True, acceptOutputs=True
@@ -82,7 +99,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.CreateResponse(properties=properties)
         self.log("Create", request.urn)
         self.reach(context)
-        if "hang" in properties.fields:
+        if self.is_named("STANDIN_FULL"):
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self.package} has no room")
+        if "hang" in properties.fields or self.is_named("STANDIN_STUCK"):
             self.cancelled.wait()
             context.abort(grpc.StatusCode.CANCELLED, "cancelled")
         return provider_pb2.CreateResponse(id=self.new_id(request.urn), properties=properties)
@@ -99,6 +118,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
+        self.log("Read", request.urn)
         self.reach(context)
         return provider_pb2.ReadResponse(id=request.id, inputs=request.inputs, properties=request.properties)
 
@@ -109,8 +129,13 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def reach(self, context: grpc.ServicerContext) -> None:
         """End the call when there is no world to reach."""
-        if self.package in os.environ.get("STANDIN_DOWN", "").split(","):
+        if self.is_named("STANDIN_DOWN"):
             context.abort(grpc.StatusCode.UNAVAILABLE, f"{self.package} is down")
+
+    def is_named(self, variable: str) -> bool:
+        """Whether that variable names this provider."""
+        named = {*os.environ.get(variable, "").split(",")}
+        return bool(named & {self.package, *(f"{self.package}:{value}" for value in self.settings)})
 
     def new_id(self, urn: str) -> str:
         """The name of what is ours; of a cloud's, another one each time."""

@@ -69,6 +69,8 @@ def test_whoever_goes_back_takes_all_back_to_a_higher_number(members: dict[str, 
     with pytest.raises(RolledBackError, match="boom") as caught:
         rollout.bring(Wanted("s", members, BAD, bake_seconds=0.01))
     newest = fleet.releases("s")[0]
+    assert caught.value.refusal is not None
+    assert caught.value.refusal.report.machine in bad and caught.value.refusal.report.refuses(2)
     assert caught.value.back is not None
     assert (newest.number, newest.rollback_of, newest.document) == (caught.value.back.number, 2, GOOD)
     assert set(newest.released) == set(members)

@@ -143,7 +143,7 @@ def test_functions_answer_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
 
 
 CALLS: dict[str, Callable[[StandIn], object]] = {
-    "Configure": lambda it: it.Configure(None, Context()),
+    "Configure": lambda it: it.Configure(provider_pb2.ConfigureRequest(), Context()),
     "Create": lambda it: it.Create(provider_pb2.CreateRequest(urn=urn(SERVER, "a")), Context()),
     "Read": lambda it: it.Read(provider_pb2.ReadRequest(), Context()),
     "Update": lambda it: it.Update(provider_pb2.UpdateRequest(urn=urn(SERVER, "a")), Context()),

@@ -8,11 +8,11 @@ import pytest
 
 from tests.engine.test_toolchain_container_engine import Computer
 from toolchain import container_engine
-from toolchain.metal import KEYRING, PACKAGE_OF, ensure_metal, help_with
+from toolchain.metal import FILES, PACKAGE_OF, ensure_metal, help_with
 from toolchain.talk import ToolchainError
 
 ROOT = Path(__file__).parents[2]
-ALL = (*PACKAGE_OF.values(), KEYRING[1])
+ALL = (*PACKAGE_OF.values(), *FILES.values())
 
 
 @pytest.fixture
@@ -25,21 +25,28 @@ def installing(computer: Computer, monkeypatch: pytest.MonkeyPatch, *programs: s
 
     def apt_get(_host: object, *arguments: str) -> None:
         computer.apt.append(arguments)
-        computer.has(*programs).file(KEYRING[0])
+        whole(computer.has(*programs))
 
     monkeypatch.setattr(container_engine, "apt_get", apt_get)
 
 
+def whole(computer: Computer) -> Computer:
+    """With every file that is no program."""
+    for path in FILES:
+        computer.file(path)
+    return computer
+
+
 def test_what_is_there_is_left_alone(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
     installing(computer, monkeypatch)
-    ensure_metal(computer.has(*PACKAGE_OF).file(KEYRING[0]).host())
+    ensure_metal(whole(computer.has(*PACKAGE_OF)).host())
     assert computer.apt == []
 
 
 def test_root_on_debian_gets_what_is_missing(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
     installing(computer, monkeypatch, "qemu-img")
     ensure_metal(computer.has(*PACKAGE_OF.keys() - {"qemu-img"}).host())
-    assert computer.apt[-1] == ("install", "-y", "-qq", "--no-install-recommends", "qemu-utils", KEYRING[1])
+    assert computer.apt[-1] == ("install", "-y", "-qq", "--no-install-recommends", "qemu-utils", *FILES.values())
 
 
 def test_what_does_not_come_is_named(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +64,7 @@ def test_everybody_else_is_told_what_to_type(computer: Computer, monkeypatch: py
 
 def test_without_root_no_disk_can_be_made(computer: Computer) -> None:
     with pytest.raises(ToolchainError, match="sudo make test-metal"):
-        ensure_metal(computer.has(*PACKAGE_OF).file(KEYRING[0]).host(is_root=False))
+        ensure_metal(whole(computer.has(*PACKAGE_OF)).host(is_root=False))
 
 
 def test_an_archive_that_does_not_answer_ends_with_what_to_type(

@@ -22,16 +22,25 @@ from hdinfra.model.typed import validated
 from hdinfra.planning import Certificates, planned_byol
 from hdinfra.testing import Graph
 from tests.graph.answers import INVOKES, OUTPUTS
+from tests.graph.flips import INDIAN, POOLS
+from tests.graph.flips_dns import DNS
 from tests.graph.preview import Previewer, Step
-from tests.graph.specs import LOCAL, clock
-from tests.graph.walk import Flipped, flips_of
+from tests.graph.specs import LOCAL, ROOT, clock
+from tests.graph.walk import Flipped, fields_of, flips_of
 from tests.model import byol_specs
 from tests.model.cloud_specs import WHY, europe
 from tests.model.legal import setting
 
 Data = dict[str, Any]
 Plan = ZonePlan | ByolPlan
-CONFIG = {"hdinfra:namespace": "hd-test", "hdinfra:account-second": json.dumps({"token": "of this test"})}
+_SUBSCRIPTION = {"subscription_id": "1", "tenant_id": "2", "client_id": "3", "client_secret": "of this test"}
+CONFIG = {
+    "hdinfra:namespace": "hd-test",
+    "hdinfra:account-second": json.dumps({"token": "of this test"}),
+    "hdinfra:account-of-ibm": json.dumps({"ibmcloud_api_key": "of this test"}),
+    "hdinfra:account-gcp": json.dumps({"impersonate_service_account": "other@acme.iam.gserviceaccount.com"}),
+    "hdinfra:account-subscription": json.dumps(_SUBSCRIPTION),
+}
 SITE: Data = {
     "host": "shop.acme.example",
     "profile": "basic",
@@ -40,7 +49,14 @@ SITE: Data = {
     "ceilings": {"lowest_mode": "RECORD"},
     "origins": [{"address": "192.0.2.10", "port": 8080}],
 }
-_OF_A_SITE = frozenset({"SiteSpec", "HttpsSpec", "RateSpec", "CacheSpec", "CeilingsSpec", "OriginSpec"})
+_OF_A_SITE = frozenset({"SiteSpec", "HttpsSpec", "RateSpec", "CacheSpec", "CeilingsSpec", "OriginSpec", "HealthSpec"})
+_ASKED_ELSEWHERE = _OF_A_SITE | {
+    *("AcmeSpec", "BundlesSpec", "ControlSpec", "LabSpec", "LabOriginSpec", "NetworkSpec", "SnapshotsSpec"),
+    *("TenantSpec", "TlsSpec", "ZoneSpec", "PublishSpec", "EdgePublishSpec", "EdgeSpec", "PlaceSpec"),
+}
+"""What has nothing of one cloud's own."""
+_OF_GOOGLE = _OF_A_SITE | {"AcmeSpec", "BundlesSpec", "TenantSpec", "TlsSpec"}
+_TOLD = frozenset({"AcmeSpec", "BundlesSpec", "ControlSpec", "TenantSpec", "TlsSpec"})
 _VAULT: Data = {"name": "vault", "tenancy": "dedicated", "memory_mib": 1024, "tenants": [{"name": "initech"}]}
 
 
@@ -132,6 +148,8 @@ def _europe() -> Data:
             for feature in ("snapshot-retention", "volume-snapshots")
         ),
         setting("edge.places.1.waivers.snapshot-retention", WHY),
+        setting("edge.places.1.machines", 2),
+        setting("edge.places.1.load_balancer", True),
         setting("instances.0.capacity", 4),
         setting("instances.0.volume_gib", 20),
         setting("instances.0.tenants", [acme, {"name": "globex"}]),
@@ -145,9 +163,119 @@ def _europe() -> Data:
     return data
 
 
+def _ibm() -> Data:
+    """A Cluster and a place without IPv6, the place with its provider's load balancer."""
+    waived = {"ipv6": WHY, "balancer-ipv6": WHY}
+    data = europe(
+        setting("clusters.1", {"name": "ibm", "provider": "ibm", "region": "eu-de", "waivers": dict(waived)}),
+        setting("edge.places.0", {"name": "mad", "provider": "ibm", "region": "eu-es", "waivers": dict(waived)}),
+        setting("edge.places.0.load_balancer", True),
+        setting("snapshots", {"every": "day", "keep": 7}),
+        setting("instances.0.capacity", 4),
+        setting("control", {"admin_networks": ["203.0.113.0/24", "2001:db8:ad::/48"]}),
+    )
+    data["clusters"][2]["waivers"]["snapshot-retention"] = WHY
+    data["edge"]["places"][1]["waivers"]["snapshot-retention"] = WHY
+    data["bundles"] = {"url": "https://code.example/ibm"}  # also where AWS, which has buckets, is left
+    return data
+
+
+def _azure() -> Data:
+    """Azure, and one operator more."""
+    why = dict.fromkeys(("disk-encryption", "spread"), WHY)
+    return {
+        "zone": "even",
+        "area": "europe",
+        "clusters": [
+            {"name": "az", "provider": "azure", "region": "westeurope"},
+            {"name": "hz", "provider": "hetzner", "region": "nbg1", "waivers": {**why}},
+        ],
+        "instances": [
+            {"name": "even", "capacity": 2, "memory_mib": 2048, "volume_gib": 20, "tenants": [{"name": "acme"}]}
+        ],
+        "edge": {
+            "places": [
+                {"name": "fra", "provider": "azure", "region": "germanywestcentral", "load_balancer": True},
+                {"name": "hel", "provider": "hetzner", "region": "hel1", "waivers": {**why}},
+            ]
+        },
+    }
+
+
+def _google() -> Data:
+    """With Google Cloud; what sites, tenants and TLS say ends in policy documents, on any cloud."""
+    why = dict.fromkeys(("disk-encryption", "snapshot-retention", "spread", "volume-snapshots"), WHY)
+    return {
+        "zone": "google",
+        "area": "europe",
+        "snapshots": {"every": "day", "keep": 7},
+        "clusters": [
+            {"name": "aws", "provider": "aws", "region": "eu-central-1"},
+            {"name": "gcp", "provider": "gcp", "region": "europe-west3"},
+            {"name": "hz", "provider": "hetzner", "region": "nbg1", "waivers": why},
+        ],
+        "instances": [
+            {
+                "name": "wide",
+                "capacity": 4,
+                "memory_mib": 2048,
+                "volume_gib": 20,
+                "tenants": [{"name": "acme", "plan": "large", "sites": [copy.deepcopy(SITE)]}, {"name": "globex"}],
+            }
+        ],
+        "edge": {
+            "places": [
+                {"name": "dub", "provider": "aws", "region": "eu-west-1"},
+                {
+                    "name": "mad",
+                    "provider": "gcp",
+                    "region": "europe-southwest1",
+                    "machines": 2,
+                    "load_balancer": True,
+                },
+            ]
+        },
+        "control": {"admin_networks": ["203.0.113.0/24", "2001:db8:ad::/48"], "memory_mib": 1024},
+    }
+
+
+def _india() -> Data:
+    """stacks/india.yaml with names that flips know."""
+    data: Data = yaml.safe_load((ROOT / "stacks/india.yaml").read_text())
+    for cluster, name in zip(data["clusters"], ("aws", "do", "li"), strict=True):
+        cluster["name"] = name
+    for place, name in zip(data["edge"]["places"], ("hyd", "bom"), strict=True):
+        place["name"] = name
+    (web,) = data["instances"]
+    web |= {"name": INDIAN, "capacity": 4, "tenants": [{"name": "acme", "sites": [copy.deepcopy(SITE)]}]}
+    data["clusters"][1]["waivers"] |= {"snapshot-retention": WHY, "spread": WHY}
+    return data
+
+
+def _world() -> Data:
+    """stacks/world.yaml, with a site that can be told from others."""
+    data: Data = yaml.safe_load((ROOT / "stacks/world.yaml").read_text())
+    data["instances"][0]["tenants"][0]["sites"] = [copy.deepcopy(SITE)]
+    return data
+
+
 def _local() -> Data:
     data: Data = yaml.safe_load(LOCAL)
     data["lab"]["origins"].append({"name": "spare", "region": "lab-centre"})
+    return data
+
+
+def _mesh() -> Data:
+    data = _local()
+    data["network"] = {"mesh": {"version": 1}}
+    data["edge"]["failover"] = copy.deepcopy(POOLS)
+    return data
+
+
+def _dns() -> Data:
+    data = _local()
+    data["clusters"].append({"name": "c", "provider": "local", "region": "lab-coast"})
+    data["dns"] = copy.deepcopy(DNS)
     return data
 
 
@@ -155,13 +283,34 @@ def _byol() -> Data:
     return byol_specs.on_cloud(setting("sites", [copy.deepcopy(SITE)]))
 
 
+_MESHED = ("NetworkSpec", "MeshSpec", "EdgeFailoverSpec", "EdgePoolSpec", "MonitorSpec")
+_STANDING = ("ClusterSpec", "PlaceSpec", "SnapshotsSpec")
+
+
+def _of_all_but(*kept: str) -> frozenset[str]:
+    return frozenset({model.__name__ for model, _ in fields_of(ZoneSpec)} - set(kept))
+
+
 BASES = {
     base.name: base
     for base in (
+        Base("azure", ZoneSpec, _azure(), _zone_plan, _declare_zone, _ASKED_ELSEWHERE),
         # What a site says ends in policy documents, on any cloud.
         Base("europe", ZoneSpec, _europe(), _zone_plan, _declare_zone, _OF_A_SITE),
+        Base("google", ZoneSpec, _google(), _zone_plan, _declare_zone, _OF_GOOGLE),
+        # What is told to Machines alone is the same on every cloud.
+        Base("india", ZoneSpec, _india(), _zone_plan, _declare_zone, _OF_A_SITE | _TOLD),
         Base("local", ZoneSpec, _local(), _zone_plan, _declare_zone),
+        # All but where it stands the other Zones flip.
+        Base("ibm", ZoneSpec, _ibm(), _zone_plan, _declare_zone, _of_all_but(*_STANDING)),
+        # All but the mesh and the pools is as in `local`.
+        Base("mesh", ZoneSpec, _mesh(), _zone_plan, _declare_zone, _of_all_but(*_MESHED)),
+        # All but the name servers is as in `local`.
+        Base("dns", ZoneSpec, _dns(), _zone_plan, _declare_zone, _of_all_but("DnsSpec", "EntranceSpec", "NearSpec")),
         # Its edge is not ours, and says nothing of HTTPS (byol.no-https).
         Base("byol", ByolSpec, _byol(), _byol_plan, _declare_byol, frozenset({"HttpsSpec"})),
     )
 }
+
+WORLD = Base("world", ZoneSpec, _world(), _zone_plan, _declare_zone, _of_all_but())
+"""Brought up as it is: each of its clouds has a base of its own whose inputs are flipped."""

@@ -117,6 +117,11 @@ def open_to(rule: Mapping[str, Any]) -> set[int]:
     return {WORLD[block] for block in (*rule.get("cidrBlocks", ()), *rule.get("ipv6CidrBlocks", ())) if block in WORLD}
 
 
+def custom_data(machine: Registered) -> bytes:
+    """As a machine on Azure unpacks it."""
+    return gzip.decompress(base64.b64decode(machine.inputs["osProfile"]["customData"]))
+
+
 def user_data(instance: Registered) -> bytes:
     """As the machine unpacks it."""
     raw = base64.b64decode(instance.inputs.get("userDataBase64", ""))

@@ -1,18 +1,15 @@
 """Every input of every spec, and other legal values for it. A field that is not here fails test_upgrades.py."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hdinfra.model.spec import App
+from tests.graph import flips_where as where
+from tests.graph.flips_dns import DNS_FLIPS
+from tests.graph.flips_where import WHY, Data, Flip, Values
 
-Data = dict[str, Any]
-Values = Mapping[str, Data]
-"""What the flip is called, and what it writes into the mapping that has the field; None takes a key away."""
-Flip = Callable[[Data], Values]
-
-WHY = "a reason that a reviewer has read"
-_ELSEWHERE = {"aws": "eu-west-3", "digitalocean": "ams3", "hetzner": "fsn1"}
-_NEXT_LAB = {"lab-north": "lab-east", "lab-south": "lab-west", "lab-east": "lab-centre", "lab-west": "lab-centre"}
+INDIAN = "shop"
+"""What the Instance of the Zone in India is called: a flip sees the Instance alone."""
 _NEW_SITE = {"host": "new.acme.example", "origins": [{"address": "192.0.2.80"}]}
 
 
@@ -23,56 +20,6 @@ def to(field: str, *values: Any) -> Flip:
 
 def _shown(value: object) -> str:
     return "nothing" if value is None else str(value).replace("'", "")
-
-
-def _provider(spot: Data) -> Values:
-    if spot["provider"] == "local":
-        return {}  # what stands on this computer stands there alone (zone.local-alone)
-    lacking = ("disk-encryption", "spread", "snapshot-retention", "volume-snapshots")
-    waivers = dict.fromkeys(lacking, WHY)
-    region, cloud = {
-        "aws": ("lon1", "digitalocean"),
-        "digitalocean": ("fsn1", "hetzner"),
-        "hetzner": ("eu-north-1", "aws"),
-    }[spot["provider"]]
-    return {cloud: {"provider": cloud, "region": region, "waivers": waivers}}
-
-
-def _place_provider(place: Data) -> Values:
-    """Places are of two operators, so it is the one that has none yet."""
-    if place["provider"] == "local":
-        return {}
-    return {"digitalocean": {"provider": "digitalocean", "region": "lon1", "waivers": {"disk-encryption": WHY}}}
-
-
-def _region(spot: Data) -> Values:
-    region = _ELSEWHERE.get(spot["provider"]) or _NEXT_LAB[spot["region"]]
-    return {region: {"region": region}}
-
-
-def _account(spot: Data) -> Values:
-    return {} if spot["provider"] == "local" else {"second": {"account": "second"}}
-
-
-def _zones(cluster: Data) -> Values:
-    zones = ["eu-central-1b", "eu-central-1c"]
-    return {"b, c": {"zones": zones}, "c, a": {"zones": ["eu-central-1c", "eu-central-1a"]}} if _is_aws(cluster) else {}
-
-
-def _is_aws(spot: Data) -> bool:
-    return bool(spot["provider"] == "aws")
-
-
-def _waivers(*features: str) -> Flip:
-    def flip(spot: Data) -> Values:
-        before = spot.get("waivers", {})
-        return {f"and {name}": {"waivers": {**before, name: WHY}} for name in features if name not in before}
-
-    return flip
-
-
-def _cluster_ipv6(cluster: Data) -> Values:
-    return {"fd00:77::/64": {"ipv6": "fd00:77::/64"}} if cluster["provider"] == "local" else {}
 
 
 def _more_and_less(field: str, new: Any) -> Flip:
@@ -88,7 +35,9 @@ def name_of(entry: Any) -> str:
     """What people call an entry of a list."""
     if not isinstance(entry, Mapping):
         return str(entry)
-    return str(entry.get("name") or entry.get("host") or entry.get("address") or entry.get("lab"))
+    return str(
+        entry.get("name") or entry.get("host") or entry.get("address") or entry.get("lab") or entry.get("network")
+    )
 
 
 def _renamed(field: str) -> Flip:
@@ -102,6 +51,9 @@ def _clusters(zone: Data) -> Values:
         if here
         else {"name": "par", "provider": "aws", "region": "eu-west-3"}
     )
+    if zone["area"] == "india":
+        waivers = {"snapshot-retention": WHY, "volume-snapshots": WHY}
+        new = {"name": "west", "provider": "linode", "region": "ap-west", "waivers": waivers}
     less = {} if len(zone["clusters"]) < 3 else {f"without {c['name']}": _without(zone, c) for c in zone["clusters"]}
     return {f"and {new['name']}": {"clusters": [*zone["clusters"], new]}, **less}
 
@@ -117,14 +69,25 @@ def _instances(zone: Data) -> Values:
 
 def _chosen(instance: Data) -> Values:
     """Clusters by name: fewer, and others."""
+    if instance["name"] == "even":
+        return {"az, hz": {"clusters": ["az", "hz"]}}
+    if instance["name"] == "wide":
+        return {"aws, gcp": {"clusters": ["aws", "gcp"]}}
     if instance.get("memory_mib") is None:
         return {"a, b": {"clusters": ["a", "b"]}}  # on this computer there are only two
-    return {", ".join(names): {"clusters": names} for names in (["aws", "hz"], ["aws", "do", "hz"])}
+    last = "li" if instance["name"] == INDIAN else "hz"
+    return {", ".join(names): {"clusters": names} for names in (["aws", last], ["aws", "do", last])}
 
 
 def _sizes(instance: Data) -> Values:
     if instance.get("memory_mib") is None:
         return {"local-2g": {"sizes": {"local": "local-2g"}}}
+    if instance["name"] == "even":
+        return {"Standard_D2s_v5": {"sizes": {"azure": "Standard_D2s_v5"}}}
+    if instance["name"] == "wide":
+        return {"n2-standard-4": {"sizes": {"gcp": "n2-standard-4"}}}
+    if instance["name"] == INDIAN:
+        return {"g6-standard-4": {"sizes": {"linode": "g6-standard-4"}}}
     return {"t3.large": {"sizes": {"aws": "t3.large"}}, "cpx32": {"sizes": {"hetzner": "cpx32"}}}
 
 
@@ -175,13 +138,31 @@ def _publish(owner: Data) -> Values:
 def _places(edge: Data) -> Values:
     here = edge["places"][0]["provider"] == "local"
     new = {"name": "new", "provider": "local", "region": "lab-centre"} if here else None
+    if edge["places"][0]["region"] in where.IN_INDIA:
+        new = {"name": "maa", "provider": "linode", "region": "in-maa", "waivers": {"snapshot-retention": WHY}}
     new = new or {"name": "sto", "provider": "aws", "region": "eu-north-1"}
     return {f"and {new['name']}": {"places": [*edge["places"], new]}}
 
 
+def _balancer(place: Data) -> Values:
+    """Several machines cannot do without, so they go with it; the local cloud has none."""
+    if place["provider"] == "local":
+        return {}
+    if place.get("load_balancer"):
+        return {"False": {"load_balancer": False, "machines": None}}
+    return {"True": {"load_balancer": True}}
+
+
+def _machines(place: Data) -> Values:
+    if place["provider"] == "local":
+        return {}
+    return {str(number): {"machines": number, "load_balancer": True} for number in (1, 2, 3)}
+
+
 def _control_clusters(control: Data) -> Values:
     # The europe base names admin networks, the local one does not.
-    names = ["aws", "do"] if control.get("admin_networks") else ["a", "b"]
+    clouds = ["aws", "gcp"] if control.get("memory_mib") == 1024 else ["aws", "do"]
+    names = clouds if control.get("admin_networks") else ["a", "b"]
     return {", ".join(names): {"clusters": names}}
 
 
@@ -205,6 +186,25 @@ def _issuer(tls: Data) -> Values:
     if tls.get("issuer") == "acme":
         return {"local": {"issuer": "local", "acme": None}}
     return {"acme": {"issuer": "acme", "acme": _ACME}}
+
+
+POOLS: Data = {
+    "pools": [{"name": "first", "clusters": ["a"]}, {"name": "second", "clusters": ["b"]}],
+    "fallback": "second",
+    "monitor": {"interval_seconds": 1, "timeout_seconds": 1},
+}
+"""Clusters that take users in order, of the Zone on this computer."""
+
+
+def _failover(edge: Data) -> Values:
+    """Only on this computer: what it changes is a policy, the same on every cloud."""
+    if edge["places"][0]["provider"] != "local":
+        return {}
+    return {"nothing": {"failover": None}} if edge.get("failover") else {"two pools": {"failover": POOLS}}
+
+
+def _pools(failover: Data) -> Values:
+    return {"in another order": {"pools": failover["pools"][::-1]}}
 
 
 FLIPS: Mapping[str, Flip] = {
@@ -232,26 +232,51 @@ FLIPS: Mapping[str, Flip] = {
     "CeilingsSpec.exclusions": to("exclusions", 8),
     "CeilingsSpec.highest_paranoia": to("highest_paranoia", 2),
     "CeilingsSpec.lowest_mode": to("lowest_mode", "BYPASS"),
-    "ClusterSpec.account": _account,
+    "ClusterSpec.account": where.other_account,
     "ClusterSpec.ipv4": to("ipv4", "192.168.64.0/21"),
-    "ClusterSpec.ipv6": _cluster_ipv6,
+    "ClusterSpec.ipv6": where.cluster_ipv6,
     "ClusterSpec.name": _renamed("name"),
-    "ClusterSpec.provider": _provider,
-    "ClusterSpec.region": _region,
-    "ClusterSpec.waivers": _waivers("flow-logs", "snapshots", "volumes"),
-    "ClusterSpec.zones": _zones,
+    "ClusterSpec.provider": where.other_provider,
+    "ClusterSpec.region": where.other_region,
+    "ClusterSpec.waivers": where.more_waivers("flow-logs", "snapshots", "volumes"),
+    "ClusterSpec.zones": where.other_zones,
     "ControlSpec.admin_networks": to("admin_networks", ["203.0.113.0/24"], ["198.51.100.0/24", "2001:db8:ad::/48"]),
     "ControlSpec.bake_seconds": to("bake_seconds", 30),
     "ControlSpec.clusters": _control_clusters,
     "ControlSpec.memory_mib": _memory,
     "ControlSpec.publish": _publish,
     "ControlSpec.vcpu": to("vcpu", 2),
+    "EdgeFailoverSpec.fallback": to("fallback", "first"),
+    "EdgeFailoverSpec.pools": _pools,
+    "EdgePoolSpec.clusters": lambda _: {},
+    "EdgePoolSpec.drained": lambda pool: {"True": {"drained": True}} if pool["name"] == "first" else {},
+    "EdgePoolSpec.name": lambda pool: {"other": {"name": "other"}} if pool["name"] == "first" else {},
     "EdgePublishSpec.address": to("address", "127.0.0.2"),
     "EdgePublishSpec.https_port": to("https_port", 18443),
     "EdgePublishSpec.port": to("port", 18080),
+    "EdgeSpec.failover": _failover,
     "EdgeSpec.memory_mib": to("memory_mib", 4096),
     "EdgeSpec.places": _places,
     "EdgeSpec.vcpu": to("vcpu", 4),
+    "HealingBudget.changes_per_hour": lambda _: {},
+    "HealingBudget.machines": lambda _: {},
+    "HealingBudget.monthly_euro": lambda _: {},
+    "HealingSpec.act": lambda _: {},
+    "HealingSpec.failure_threshold": lambda _: {},
+    "HealingSpec.flap_window_seconds": lambda _: {},
+    "HealingSpec.keep": lambda _: {},
+    "HealingSpec.max_flaps": lambda _: {},
+    "HealingSpec.recovery_threshold": lambda _: {},
+    "HealingSpec.settle_seconds": lambda _: {},
+    "HealingSpec.webhooks": lambda _: {},
+    "HealingSpec.witnesses": lambda _: {},
+    "HealthSpec.disk_free_percent": to("disk_free_percent", 10),
+    "HealthSpec.latch": to("latch", True),
+    "HealthSpec.load_per_core": to("load_per_core", 20),
+    "HealthSpec.outage_seconds": to("outage_seconds", 30),
+    "HealthSpec.rejoin": lambda _: {"with a latch": {"latch": True, "rejoin": "http://127.0.0.1:8008/health"}},
+    "HealthSpec.silence_seconds": lambda _: {"120 with a latch": {"latch": True, "silence_seconds": 120}},
+    "HealthSpec.writes": to("writes", "http://127.0.0.1:8008/primary"),
     "HttpsSpec.certificate": lambda _: {"one of their own": _PEM},
     "HttpsSpec.hsts_seconds": to("hsts_seconds", 0),
     "HttpsSpec.key": lambda _: {"with a certificate": _PEM},
@@ -273,17 +298,32 @@ FLIPS: Mapping[str, Flip] = {
     "LabOriginSpec.name": _lab_origin_name,
     "LabOriginSpec.region": to("region", "lab-east"),
     "LabSpec.origins": _lab_origins,
+    "MeshSpec.version": lambda mesh: {"the next": {"version": mesh["version"] + 1}},
+    "MonitorSpec.consecutive_down": to("consecutive_down", 2),
+    "MonitorSpec.consecutive_up": to("consecutive_up", 3),
+    "MonitorSpec.expected_body": to("expected_body", "ok"),
+    "MonitorSpec.expected_status": to("expected_status", 204),
+    "MonitorSpec.host": to("host", "shop.acme.test"),
+    "MonitorSpec.interval_seconds": to("interval_seconds", 5),
+    "MonitorSpec.path": to("path", "/ready"),
+    "MonitorSpec.retries": to("retries", 0),
+    "MonitorSpec.timeout_seconds": to("timeout_seconds", 2),
     "NetworkSpec.ipv4": to("ipv4", "10.128.0.0/12"),
     "NetworkSpec.ipv6": to("ipv6", "fd12:3456:789a::/48"),
+    "NetworkSpec.mesh": lambda network: {
+        "off" if network.get("mesh") else "on": {"mesh": None if network.get("mesh") else {}}
+    },
     "OriginSpec.address": lambda _: {"192.0.2.99": {"address": "192.0.2.99", "lab": None}},
     "OriginSpec.lab": _lab,
     "OriginSpec.port": to("port", 8443),
-    "PlaceSpec.account": _account,
+    "PlaceSpec.account": where.other_account,
+    "PlaceSpec.load_balancer": _balancer,
+    "PlaceSpec.machines": _machines,
     "PlaceSpec.name": _renamed("name"),
-    "PlaceSpec.provider": _place_provider,
+    "PlaceSpec.provider": where.other_place_provider,
     "PlaceSpec.publish": _publish,
-    "PlaceSpec.region": _region,
-    "PlaceSpec.waivers": _waivers("flow-logs", "snapshots"),
+    "PlaceSpec.region": where.other_region,
+    "PlaceSpec.waivers": where.more_waivers("flow-logs", "snapshots"),
     "PublishSpec.address": to("address", "127.0.0.2"),
     "PublishSpec.port": to("port", 18080),
     "RateSpec.burst": to("burst", 0),
@@ -308,13 +348,14 @@ FLIPS: Mapping[str, Flip] = {
     "TlsSpec.acme": lambda _: {},
     "TlsSpec.days": to("days", 30),
     "TlsSpec.issuer": _issuer,
-    "ZoneSpec.area": lambda zone: {} if zone["area"] == "lab" else {"germany": {"area": "germany"}},
+    "ZoneSpec.area": lambda zone: {} if zone["area"] in ("lab", "india") else {"germany": {"area": "germany"}},
     "ZoneSpec.clusters": _clusters,
     "ZoneSpec.edge": lambda _: {"nothing": {"edge": None}},
     "ZoneSpec.instances": _instances,
     "ZoneSpec.require": to("require", []),
     "ZoneSpec.snapshots": _snapshots,
     "ZoneSpec.zone": _renamed("zone"),
+    **DNS_FLIPS,
 }
 """By model and field."""
 
@@ -323,7 +364,11 @@ NO_OTHER = {
     "ByolSpec.install": "what the customer installs is no stack",
     "ByolSpec.provider": "no cloud takes as much user data as a BYOL Machine brings along (machine.user-data-limit)",
     "ByolSpec.vendor_key": "another vendor's licence is another product; the key is an input of the seats alone",
+    **dict.fromkeys(
+        (name for name in FLIPS if name.startswith("Healing")), "what a watcher may do is no resource's input"
+    ),
     "TlsSpec.acme": "it goes with the issuer, and is flipped with it",
+    "EdgePoolSpec.clusters": "the Zone on this computer has a Cluster for each pool, and none to move",
     "InstanceSpec.app": f"there is one App alone: {', '.join(App)}",
 }
 """Fields that have no other legal value, and why."""

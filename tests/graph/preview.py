@@ -4,7 +4,8 @@ As the engine does: what is made or made anew has neither an id nor outputs unti
 changes with it; what is deleted first takes along all that must be made anew for it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +53,7 @@ class PreviewMonitor(RecordingMonitor):
         self._left = dict(self._before)
         self._aliases: dict[str, list[str]] = {}
         self._taken_along: set[str] = set()
+        self._anew: set[str] = set()
         self._steps: list[Step] = []
 
     @property
@@ -91,9 +93,12 @@ class PreviewMonitor(RecordingMonitor):
             return Step(CREATE, request.type, request.name)
         inputs = _as_engine_sees(old.inputs, plain(request.object)[0], request.ignoreChanges)
         found = _forced(change(old.type, old.inputs, inputs), old, request)
+        if request.provider.rpartition("::")[0] in self._anew:
+            found = replace(found, replaces=(*found.replaces, "(its provider is made anew)"))
         if old.urn in self._taken_along:
             found = replace(found, replaces=found.replaces or ("(what it hangs on is deleted first)",))
         if found.replaces:
+            self._anew.add(old.urn)
             first = request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else found.delete_first
             if first:
                 self._taken_along |= set(_must_follow(old.urn, self._before))
@@ -103,11 +108,28 @@ class PreviewMonitor(RecordingMonitor):
 
 def _as_engine_sees(old: Mapping[str, Any], new: Mapping[str, Any], ignored: Any) -> Mapping[str, Any]:
     """New inputs, but for what the program says is to stay."""
+    seen: Mapping[str, Any] = new
     for path in ignored:
-        if "." in path or "[" in path or path == "*":
-            raise NotImplementedError(f"ignore_changes of `{path}`: only whole inputs are read here")
-    kept = {name: old[name] for name in ignored if name in old}
-    return {**{name: value for name, value in new.items() if name not in ignored}, **kept}
+        steps = [quoted or plain_ for quoted, plain_ in _STEP.findall(path)]
+        if "*" in path or re.search(r"\[\d", path):
+            raise NotImplementedError(f"ignore_changes of `{path}`: only names are read here")
+        seen = _kept(old, seen, steps)
+    return seen
+
+
+_STEP = re.compile(r'\["([^"]+)"\]|([^.\[\]]+)')
+"""Of a property path: `a.b` or `a["b-c"]`."""
+
+
+def _kept(old: Any, new: Any, steps: Sequence[str]) -> Any:
+    """The new value, with the old one's at that path; where the blocks around it are not there, nothing is kept."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return new
+    first, *rest = steps
+    if rest:
+        return {**new, first: _kept(old[first], new[first], rest)} if first in old and first in new else new
+    others = {name: value for name, value in new.items() if name != first}
+    return {**others, first: old[first]} if first in old else others
 
 
 def _forced(found: Change, old: Registered, request: Any) -> Change:

@@ -254,7 +254,7 @@ def test_a_role_of_another_account_is_assumed() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"acces_key": "AK"}, r"setting `acces_key`, and AWS knows access_key, .*'hdinfra:account-shop.acces_key'"),
+        ({"acces_key": "AK"}, r"its provider takes access_key, .*'hdinfra:account-shop.acces_key'"),
         ({"external_id": "x"}, r"external_id, but no role that it opens; fix: pulumi config set .*role_arn'"),
     ],
 )
@@ -270,7 +270,7 @@ def test_a_cluster_and_a_place_under_stock_mocks_that_answer_nothing(run: Run) -
 
     def program() -> None:
         Cluster(cluster.name, ClusterArgs(cluster, SCOPE, tuple(m for m in plan.machines if m.place == cluster.name)))
-        Place(place.name, PlaceArgs(machine, SCOPE, place))
+        Place(place.name, PlaceArgs([machine], SCOPE, place))
 
     names = run(program)
     assert {

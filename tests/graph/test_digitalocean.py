@@ -1,6 +1,5 @@
 """DigitalOcean's adapter: a whole Zone on it, recorded, as if each of its regions were an operator of its own."""
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,7 +11,7 @@ import pulumi_digitalocean as do
 import pytest
 
 import hdinfra as hd
-from hdinfra.clouds.cloud import Boot, Ground, MachineHandle, Scope
+from hdinfra.clouds.cloud import Boot, Ground, Scope
 from hdinfra.clouds.digitalocean import DigitalOceanCloud
 from hdinfra.machine.bundle import bundle_of
 from hdinfra.machine.cloud_init import description_digest
@@ -342,66 +341,9 @@ def test_new_york_without_spaces_keeps_its_bundles_in_new_york() -> None:
     assert (bucket.name, bucket.inputs["region"]) == ("nyc-bundles", "nyc3")
 
 
-ACCOUNT = [{**cluster, "account": "main"} for cluster in RHINE["clusters"]]
-
-
-def with_account(settings: Mapping[str, str]) -> Graph:
-    """The Clusters on an account with these settings, the edge on the environment's."""
-    return recorded(plan_of(clusters=ACCOUNT), **{"hdinfra:account-main": json.dumps(settings)})
-
-
-def test_an_accounts_keys_are_its_clusters_alone_and_secret() -> None:
-    graph = with_account({"token": "dop", "spaces_access_id": "id", "spaces_secret_key": "key"})
-    given = graph.named("fra-provider")
-    assert {given.inputs[key] for key in ("token", "spacesAccessId", "spacesSecretKey")} == {"dop", "id", "key"}
-    assert given.secrets >= {"token", "spacesAccessId", "spacesSecretKey"}
-    assert "token" not in graph.named("lon-provider").inputs
-
-
-@pytest.mark.parametrize(
-    ("settings", "fix"),
-    [
-        ({"token": "dop", "tokne": "x"}, "pulumi config rm --path 'hdinfra:account-main.tokne'"),
-        ({"spaces_access_id": "id"}, "pulumi config set --secret --path 'hdinfra:account-main.token'"),
-    ],
-    ids=["unknown", "no token"],
-)
-def test_wrong_settings_of_an_account_are_one_clear_line(settings: Mapping[str, str], fix: str) -> None:
-    with pytest.raises(pulumi.RunError, match=fix.replace(".", r"\.")):
-        with_account(settings)
-
-
-def test_an_image_is_looked_up_only_where_none_is_held() -> None:
-    plan = plan_of()
-    held = replace(plan, control=replace(plan.control, machines=tuple(map(_held, plan.control.machines))))
-    declared: list[hd.Declared] = []
-    found: dict[str, Any] = {}
-
-    def program() -> None:
-        declared.append(hd.declare(held, clock))
-        (one,) = declared[0].instances
-        machines: list[MachineHandle] = [*one.machines.values()]
-        assert declared[0].zone.control is not None
-        assert all(machine.image is None for machine in declared[0].zone.control.machines.values())
-        pulumi.Output.all(*(machine.image for machine in machines)).apply(lambda ids: found.update(ids=ids))
-
-    graph = Recorder(outputs=Names().outputs(), invokes=LOOK_UP)(program)
-    assert found["ids"] == [str(IMAGE_ID)] * 2
-    assert droplet(graph, "fra-control-1").inputs["image"] == "42"
-
-
-def _held(machine: Any) -> Any:
-    return replace(machine, image="42")
-
-
-def test_stands_under_stock_mocks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("stock_mocks")
+def test_stands_under_stock_mocks() -> None:
     outputs, names = Names().outputs(), set()
-    loops: list[asyncio.AbstractEventLoop] = []
-    new_event_loop = asyncio.new_event_loop
-
-    def remembered() -> asyncio.AbstractEventLoop:
-        loops.append(new_event_loop())
-        return loops[-1]
 
     class Stock(pulumi.runtime.Mocks):
         def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, object]]:
@@ -413,14 +355,8 @@ def test_stands_under_stock_mocks(monkeypatch: pytest.MonkeyPatch) -> None:
             return LOOK_UP[args.token](args.args), []
 
     plan = plan_of()
-    monkeypatch.setattr(asyncio, "new_event_loop", remembered)
-    asyncio.set_event_loop(main := asyncio.new_event_loop())
     pulumi.runtime.set_mocks(Stock())
     pulumi.runtime.test(lambda: hd.declare(plan))()
-    main.run_until_complete(main.shutdown_default_executor())
-    for loop in loops:
-        loop.close()
-    pulumi.runtime.settings.reset_options()
     assert {machine.name for machine in plan.machines} < names
 
 

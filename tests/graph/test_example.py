@@ -8,7 +8,7 @@ import pytest
 from tests.graph.specs import ROOT
 
 
-@pytest.mark.parametrize(("example", "tests"), [("zone", 2), ("byol", 1)])
+@pytest.mark.parametrize(("example", "tests"), [("zone", 2), ("byol", 1), ("failover-pair", 1)])
 def test_an_example_passes_its_tests(example: str, tests: int) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "test_program.py"],

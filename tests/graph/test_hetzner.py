@@ -322,7 +322,7 @@ def test_an_account_has_its_own_token() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ('{"token": "t0ken", "region": "s3cret"}', "has the setting `region`, and Hetzner takes `token` alone; fix: "),
+        ('{"token": "t0ken", "region": "s3cret"}', "has the setting `region`, and its provider takes token; fix: "),
         (
             "{}",
             "account `second` has no `token`; fix: pulumi config set --secret --path 'hdinfra:account-second.token'",

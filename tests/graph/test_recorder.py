@@ -1,5 +1,8 @@
 """The public recorder sees the slips that stock mocks let pass. Each test makes one slip."""
 
+import asyncio
+import gc
+
 import pulumi
 import pytest
 from pulumi_aws import Provider, ec2
@@ -160,6 +163,26 @@ def test_an_assertion_inside_apply_is_not_lost(record: Recorder) -> None:
 
     with pytest.raises(pytest.fail.Exception, match="saw recorded-net"):
         record(program)
+
+
+def test_a_program_that_raises_leaves_nothing_running(record: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+    ended: list[str] = []
+
+    async def never() -> str:
+        try:
+            return await asyncio.get_running_loop().create_future()
+        finally:
+            ended.append("never")
+
+    def program() -> None:
+        pulumi.Output.from_input(never()).apply(lambda _: network("late"))
+        network("net").network_name.apply(lambda name: pytest.fail(f"saw {name}"))
+
+    with pytest.raises(pytest.fail.Exception, match="saw recorded-net"):
+        record(program)
+    assert ended == ["never"]
+    gc.collect()
+    assert [entry.getMessage() for entry in caplog.records if entry.name == "asyncio"] == []
 
 
 def test_config_functions_and_log_lines() -> None:

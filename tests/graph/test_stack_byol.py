@@ -38,7 +38,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program
         return lambda: _execute(stacks / "__main__.py")
 
     yield of
-    for name in ("byol", "zone"):
+    for name in ("byol", "edge", "zone"):
         sys.modules.pop(name, None)
 
 

@@ -1,7 +1,6 @@
 """Every component under `pulumi.runtime.set_mocks`, as users have it in their own tests."""
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pulumi
 import pytest
@@ -37,14 +36,8 @@ Run = Callable[[Callable[[], object]], set[str]]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(stock_mocks: None) -> Run:  # noqa: ARG001  a loop, and closed again
     """Runs a program under stock mocks and gives the names of what it registered."""
-    loops: list[asyncio.AbstractEventLoop] = []
-    new_event_loop = asyncio.new_event_loop
-
-    def remembered() -> asyncio.AbstractEventLoop:
-        loops.append(new_event_loop())
-        return loops[-1]
 
     def under_mocks(program: Callable[[], object]) -> set[str]:
         mocks = Echo()
@@ -52,14 +45,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         pulumi.runtime.test(program)()
         return mocks.names
 
-    # Stock mocks open a loop in each worker thread and close none.
-    monkeypatch.setattr(asyncio, "new_event_loop", remembered)
-    asyncio.set_event_loop(main := asyncio.new_event_loop())
-    yield under_mocks
-    main.run_until_complete(main.shutdown_default_executor())
-    for loop in loops:
-        loop.close()
-    pulumi.runtime.settings.reset_options()
+    return under_mocks
 
 
 def web(zone: hd.Zone, plan: ZonePlan) -> hd.SharedInstance:
@@ -82,7 +68,7 @@ def test_place(run: Run) -> None:
     plan = plan_of()
     assert plan.edge is not None
     machine = plan.edge.machines[0]
-    names = run(lambda: Place("east", PlaceArgs(machine, SCOPE)))
+    names = run(lambda: Place("east", PlaceArgs((machine,), SCOPE)))
     assert names == {"east", "east-provider", "east-load-balancer-image"}
 
 

@@ -75,16 +75,52 @@ class Flips:
         assert same, f"run `{upgrades.COMMAND}` and review what changed"
 
 
+class TestAzure(Flips):
+    """Azure, and one operator more."""
+
+    base = "azure"
+
+
 class TestEurope(Flips):
     """Three clouds."""
 
     base = "europe"
 
 
+class TestIbm(Flips):
+    """A Cluster and a place without IPv6 among others."""
+
+    base = "ibm"
+
+
+class TestGoogle(Flips):
+    """With Google Cloud."""
+
+    base = "google"
+
+
+class TestIndia(Flips):
+    """stacks/india.yaml: AWS, DigitalOcean and Linode."""
+
+    base = "india"
+
+
 class TestLocal(Flips):
     """stacks/local.yaml."""
 
     base = "local"
+
+
+class TestDns(Flips):
+    """The same with name servers."""
+
+    base = "dns"
+
+
+class TestMesh(Flips):
+    """The same with a mesh."""
+
+    base = "mesh"
 
 
 class TestByol(Flips):
@@ -155,3 +191,17 @@ def test_another_type_is_seen_and_an_alias_keeps_it() -> None:
 def test_a_renamed_component_takes_its_children_along() -> None:
     assert steps(lambda: box("a"), lambda: box("b")) == [("create", "b-net"), ("delete", "a-net")]
     assert steps(lambda: box("a"), lambda: box("b", aliases=[pulumi.Alias(name="a")])) == []
+
+
+def test_what_a_provider_made_goes_with_it() -> None:
+    """With another version a provider stays; what its plugin says is another place makes all anew there."""
+
+    def program(namespace: str) -> Callable[[], object]:
+        def declared() -> None:
+            provider = resources.Provider("here", namespace=namespace, project="p", stack="s", region="lab-north")
+            opts = pulumi.ResourceOptions(provider=provider)
+            resources.Network("net", ipv4="10.0.0.0/24", ipv6="fd00::/64", opts=opts)
+
+        return declared
+
+    assert steps(program("one"), program("another")) == [("replace", "here"), ("replace", "net")]

@@ -32,29 +32,30 @@ KEPT_TYPES = {"hdpolicy:index:Authority", "hdpolicy:index:Certificates", "hdpoli
 
 MACHINE_TYPES = {
     "aws:ec2/instance:Instance",
+    "azure-native:compute:VirtualMachine",
     "digitalocean:index/droplet:Droplet",
+    "gcp:compute/instance:Instance",
     "hcloud:index/server:Server",
     "hdlocal:index:Machine",
+    "ibm:index/isInstance:IsInstance",
+    "linode:index/instance:Instance",
 }
 _NETWORK = "a network's range is what it is: all in it stands in another network. Kept addresses and volumes stay"
 _HERE = "a container's published port is fixed when it is made; only this computer's user sees the machines go"
-_ZONE = "a Zone's name is whom its keys certify: under another name it is another Zone, with keys of its own"
+_MESH = (
+    "WireGuard and its firewall are of the base, and inside the mesh alone the edge is answered: both ends come into "
+)
+_MESH += "it, or leave it, together. Kept addresses and volumes stay"
+_LAST_VOLUME = "the group that volumes lie in goes from the stack with the last of them; both are kept at Azure"
 EXPECTED: Mapping[str, Mapping[str, str]] = {
-    "europe": {
-        "zone = *": _ZONE,
-        "network.ipv4 = *": f"{_NETWORK}. Every network of the Zone at once: move its Clusters one by one by `ipv4`",
-        "clusters[*].ipv4 = *": f"{_NETWORK}, and so do the other Clusters",
-        "clusters[aws].zones = *": "EBS volumes lie in one availability zone: new ones are empty, the old ones are "
-        "kept at AWS (retain_on_delete) to be copied over. The other Clusters stay",
-    },
-    "local": {
-        "zone = *": _ZONE,
-        "network.ipv4 = *": f"{_NETWORK}, on this computer alone",
-        "network.ipv6 = *": f"{_NETWORK}, on this computer alone: no cloud here has private IPv6",
-        "clusters[*].ipv4 = *": f"{_NETWORK}, and so do the other Clusters",
-        "clusters[*].ipv6 = *": f"{_NETWORK}, and so do the other Clusters",
-        "control.publish*": _HERE,
-    },
+    "azure": {"clusters[az].waivers = and volumes": _LAST_VOLUME},
+    "europe": {"network.mesh = *": _MESH},
+    "ibm": {"clusters[*].ipv4 = *": f"{_NETWORK}, and so do the other Clusters"},
+    "google": {"network.mesh = *": _MESH},
+    "india": {"network.mesh = *": _MESH},
+    "local": {"network.mesh = *": _MESH, "control.publish*": _HERE},
+    "dns": {"dns.publish*": _HERE},
+    "mesh": {"network.mesh = *": _MESH},
     "byol": {
         "ipv4 = *": f"{_NETWORK}. A BYOL Instance is one Cluster",
         "ipv6 = *": f"{_NETWORK}. A BYOL Instance is one Cluster",
@@ -139,11 +140,15 @@ def _owners(plan: Plan) -> dict[str, object]:
     standing = {ground.name: (ground.provider, ground.region) for ground in grounds}
     scopes = {f"instance-{instance.name}": instance.tenancy for instance in plan.instances}
     issuer = plan.edge.tls.issuer if plan.edge else None
-    services = {"edge": "edge", "edge-authority": issuer, "edge-acme-account": issuer} if plan.edge else {}
+    services: dict[str, object] = (
+        {"edge": "edge", "edge-authority": issuer, "edge-acme-account": issuer} if plan.edge else {}
+    )
     bucket = {f"{plan.bundles.bucket}-bundles": "bucket"} if plan.bundles.bucket else {}
+    services |= {"dns": "dns"} if plan.dns else {}
     lab = {origin.name: origin.region for origin in plan.lab.origins}
     instances = {instance.name: instance.tenancy for instance in plan.instances}
-    return {**machines, **volumes, **kept, **standing, **scopes, **services, **bucket, **lab, **instances}
+    balancers = {f"{machine.place}-edge-balancer": "balancer" for machine in plan.machines if machine.balancer}
+    return {**machines, **volumes, **kept, **balancers, **standing, **scopes, **services, **bucket, **lab, **instances}
 
 
 def _where(machine: MachinePlan) -> object:
@@ -158,6 +163,7 @@ def _services(plan: Plan) -> dict[str, set[str]]:
         **{instance.name: {machine.name for machine in instance.machines} for instance in plan.instances},
         "edge": {machine.name for machine in plan.edge.machines} if plan.edge else set(),
         "control": {machine.name for machine in plan.control.machines},
+        "dns": {machine.name for machine in plan.dns.machines} if plan.dns else set(),
     }
 
 

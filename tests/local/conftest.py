@@ -11,9 +11,9 @@ from hdinfra.plugins.local.engine import Engine, find_engine
 from hdinfra.plugins.local.inventory import remove_owned
 from hdinfra.plugins.local.package import LocalCloud
 from tests.local.hdlocal_fixtures import NAMESPACE, Driver, driven, place, prefixes
-from tests.local.zone_fixtures import spare, worker, zone
+from tests.local.zone_fixtures import drill_zone, spare, worker, zone
 
-__all__ = ["spare", "worker", "zone"]  # fixtures of whole zones, defined beside their tests
+__all__ = ["drill_zone", "spare", "worker", "zone"]  # fixtures of whole zones, defined beside their tests
 
 USER_DATA = """\
 #cloud-config

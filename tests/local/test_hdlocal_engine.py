@@ -1,5 +1,6 @@
 """Finding the container engine, and the limits that it may give."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 
 from hdinfra.plugins.local import engine as engines
 from hdinfra.plugins.local.engine import Engine, EngineNotFound, find_engine
-from hdinfra.plugins.local.limits import hard_limits, ulimits
+from hdinfra.plugins.local.limits import hard_limits, inotify_spent, ulimits
+from tests.local.hdlocal_fixtures import eventually
 
 
 @pytest.mark.parametrize("variable", ["DOCKER_HOST", "CONTAINER_HOST"])
@@ -57,8 +59,9 @@ def test_podmans_own_service_is_started_once(monkeypatch: pytest.MonkeyPatch, tm
     assert second.service is None
     assert first.service is not None
     # The service outlives whoever started it, and their folder: without a folder it could start no container.
-    assert Path(f"/proc/{first.service.pid}/cwd").readlink() == Path("/")
-    assert first.service.wait(timeout=30) == 0
+    assert Path(f"/proc/{first.service}/cwd").readlink() == Path("/")
+    service = first.service
+    eventually(lambda: os.waitpid(service, os.WNOHANG) == (service, 0), within=30)
 
 
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -75,6 +78,28 @@ Max processes             32768                32768                processes
 Max open files            1024                 20000                files
 Max locked memory         unlimited            unlimited            bytes
 """
+
+
+def taken(proc: Path, instances: int) -> Path:
+    """A /proc in which so many inotify instances of 128 are taken."""
+    limits = proc / "sys/fs/inotify"
+    limits.mkdir(parents=True)
+    (limits / "max_user_instances").write_text("128\n")
+    for number in range(instances):
+        (proc / f"{number}" / "fd").mkdir(parents=True)
+        (proc / f"{number}" / "fd" / "3").symlink_to("anon_inode:inotify")
+        (proc / f"{number}" / "fd" / "4").symlink_to("socket:[1]")
+    return proc
+
+
+def test_inotify_that_is_spent_is_told_with_its_remedy(tmp_path: Path) -> None:
+    told = inotify_spent(taken(tmp_path, 126))
+    assert "about 126 inotify instances and may have 128" in told and "sysctl fs.inotify.max_user_instances" in told
+
+
+def test_where_inotify_is_left_or_unknown_nothing_is_said_of_it(tmp_path: Path) -> None:
+    assert inotify_spent(tmp_path / "no linux") == ""
+    assert inotify_spent(taken(tmp_path, 100)) == ""
 
 
 def test_hard_limits_are_read_from_the_engines_process() -> None:

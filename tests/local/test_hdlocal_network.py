@@ -36,6 +36,7 @@ def test_busy_subnet_is_one_clear_message_with_its_fix(cloud: Driver) -> None:
         cloud.create("Network", "other", prefixes(1))
     assert caught.value.code == "FAILED_PRECONDITION"
     assert f"network `other`: `{prefixes(1)['ipv4']}`" in caught.value.message
+    assert f"by `{NAME}` of stack `unit` (namespace `{NAMESPACE}`)" in caught.value.message
     assert "`network.ipv4`" in caught.value.message
 
 

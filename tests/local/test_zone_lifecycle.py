@@ -3,13 +3,17 @@
 import os
 import signal
 import socket
+import subprocess
+from typing import Any
 
 import psutil
 
 from bench.project import Project
 from hdinfra.operate.containers import open_containers
+from hdinfra.operate.engine import Engine
 from hdinfra.operate.waiting import seconds_until
-from tests.local.zone_visitors import SHOP, get
+from hdinfra.operate.workspace import Workspace
+from tests.local.zone_visitors import SHOP, get, undisturbed
 
 
 def owned(project: Project) -> list[str]:
@@ -17,6 +21,33 @@ def owned(project: Project) -> list[str]:
     client, selected = open_containers().client, {"label": f"hdinfra.namespace={project.namespace}"}
     found = [*client.containers.list(all=True, filters=selected), *client.networks.list(filters=selected)]
     return sorted(str(one.name) for one in found)
+
+
+def machines(project: Project) -> dict[str, tuple[str, str]]:
+    """Every machine's container, and since when it runs."""
+    chosen = {"label": f"hdinfra.namespace={project.namespace}"}
+    found = open_containers().client.containers.list(all=True, filters=chosen)
+    return {str(one.name): (str(one.id), str(one.attrs["State"]["StartedAt"])) for one in found}
+
+
+def preview(project: Project) -> subprocess.CompletedProcess[str]:
+    """What an update would do now that the world was looked at again; anything but nothing is an error."""
+    workspace = Workspace(project.root, "local", {**os.environ, **project.environment})
+    return Engine(workspace).ask("preview", "--stack", "local", "--refresh", "--expect-no-changes")
+
+
+def with_one_tenant(spec: dict[str, Any]) -> dict[str, Any]:
+    """Eight machines instead of nine."""
+    (web,), lab = spec["instances"], spec["lab"]
+    small = {"instances": [{**web, "tenants": web["tenants"][:1]}], "lab": {**lab, "origins": lab["origins"][:1]}}
+    return {**spec, **small}
+
+
+def without_visitors(spec: dict[str, Any]) -> dict[str, Any]:
+    """Five machines, for what is the same of any zone."""
+    (web,) = spec["instances"]
+    small = {key: value for key, value in spec.items() if key not in {"edge", "lab"}}
+    return {**small, "instances": [{**web, "tenants": [{"name": "acme"}]}]}
 
 
 def half_up(project: Project, signal_number: int) -> int:
@@ -35,28 +66,37 @@ def half_up(project: Project, signal_number: int) -> int:
         process.communicate()
 
 
-def test_after_sigkill_the_next_up_works_and_down_leaves_nothing(spare: Project) -> None:
+def test_after_sigkill_the_next_up_works_and_down_leaves_nothing_but_the_other_zone(
+    zone: Project, spare: Project
+) -> None:
+    others = machines(zone)
+    spare.write_spec(with_one_tenant(spare.spec))
     assert half_up(spare, signal.SIGKILL) == -signal.SIGKILL
     done = spare.run("up")
     assert done.returncode == 0, done.stderr
     assert "clearing the lock" in done.stderr
     assert get(spare.urls[0], SHOP).status_code == 200
-    spare.must("down")
+    with undisturbed(zone, per_second=20):
+        spare.must("down")
     assert owned(spare) == []
     assert not (spare.root / "stacks" / "Pulumi.local.yaml").exists()
+    assert machines(zone) == others
+    would_change = preview(zone)
+    assert would_change.returncode == 0, would_change.stdout + would_change.stderr
+    first, second = spare.spec["clusters"]
+    spare.write_spec({**spare.spec, "clusters": [{**first, "region": "lab-coast"}, second]})
+    (note,) = spare.ask("plan")["notes"]
+    assert "stack `local` is down" in note
     spare.must("down")
 
 
-def test_ctrl_c_leaves_no_lock_and_the_next_up_works(spare: Project) -> None:
+def test_ctrl_c_leaves_no_lock_the_next_up_works_and_down_even_with_a_broken_state(spare: Project) -> None:
+    spare.write_spec(without_visitors(spare.spec))
     assert half_up(spare, signal.SIGINT) == 130
     assert list((spare.root / ".state" / "backend").rglob("locks/**/*.json")) == []
     done = spare.run("up")
     assert done.returncode == 0, done.stderr
     assert "clearing the lock" not in done.stderr
-
-
-def test_down_works_when_the_state_is_broken(spare: Project) -> None:
-    spare.must("up")
     (checkpoint,) = (spare.root / ".state" / "backend").rglob("stacks/**/local.json")
     checkpoint.write_text("{ not json")
     done = spare.run("down")

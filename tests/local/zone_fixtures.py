@@ -19,6 +19,18 @@ def zone(tmp_path_factory: pytest.TempPathFactory, worker: str) -> Iterator[Proj
         project.down()
 
 
+@pytest.fixture(scope="module")
+def drill_zone(tmp_path_factory: pytest.TempPathFactory, worker: str) -> Iterator[Project]:
+    """stacks/drill.yaml, up and serving: three Clusters a, b and c, of which two carry the load. Who takes one away
+    brings it back."""
+    project = make_project(tmp_path_factory.mktemp("drill-zone"), f"drill-{worker}", "drill")
+    try:
+        project.must("up")
+        yield project
+    finally:
+        project.down()
+
+
 @pytest.fixture
 def spare(tmp_path: Path, worker: str) -> Iterator[Project]:
     """A second project that is not up; whatever a test leaves of it is removed."""

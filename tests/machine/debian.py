@@ -57,6 +57,9 @@ def reap(engine: Engine) -> None:
     for container in engine.client.containers.list(all=True, filters={"label": LABEL}):
         if not _alive(container.labels[LABEL]):
             container.remove(force=True)
+    for network in engine.client.networks.list(filters={"label": LABEL}):
+        if not _alive(network.attrs["Labels"][LABEL]):
+            network.remove()
 
 
 def _alive(pid: str) -> bool:
@@ -82,9 +85,13 @@ def start_container(engine: Engine, packages: Sequence[str]) -> Container:
 
 
 def booted_container(
-    engine: Engine, packages: Sequence[str], files: Mapping[str, str] = MappingProxyType({})
+    engine: Engine,
+    packages: Sequence[str],
+    files: Mapping[str, str] = MappingProxyType({}),
+    network: str = "none",
 ) -> Container:
-    """A Debian with these packages whose systemd runs, without a network; `files` lie there before it boots."""
+    """A Debian with these packages whose systemd runs, without a network unless one is named; `files` lie there before
+    it boots."""
     prepared = {} if engine.facts.podman else _docker_for_systemd(engine)
     made = engine.client.containers.create(
         ensure_image(engine, packages, Call()),
@@ -92,7 +99,7 @@ def booted_container(
         name=f"hdtest-machine-{uuid.uuid4().hex[:12]}",
         labels={LABEL: str(os.getpid())},
         cap_add=["NET_ADMIN", "SYS_ADMIN"],
-        network_mode="none",
+        network_mode=network,
         environment=_environment(engine),
         volumes=prepared.pop("binds", []),
         ulimits=ulimits(engine.url),

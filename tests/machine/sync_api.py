@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,7 +20,7 @@ from tests.machine.sync_stack import API, ME, ZONE, Stack, offer
 
 
 @contextmanager
-def served(server: ThreadingHTTPServer) -> Iterator[int]:
+def served(server: TCPServer) -> Iterator[int]:
     """Answers in a thread until the end; gives its port."""
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hdinfra.machine.bundle import Bundle, bundle_of, keep_bundle, unmanaged_sources
+from hdinfra.machine.bundle import Bundle, bundle_of, keep_bundle, raid_sources, unmanaged_sources
 from hdinfra.machine.first_boot import FIRST_BOOT_PATH
 from hdinfra.machine.roles import MANAGED
 from hdinfra.machine.sources import asset
@@ -70,6 +70,15 @@ def test_an_unmanaged_machine_has_all_that_hdctl_imports(tmp_path: Path) -> None
         [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout) == (0, f"{tmp_path}/hdinfra/agent/hdctl.py\n"), done.stderr
+
+
+def test_what_looks_after_disks_comes_with_every_role_and_not_to_customers() -> None:
+    """A customer's user data has no room for it; a server has its own copy, which runs alone (test_hdraid_command)."""
+    agent = {name for name in names(bundle_of("waf")) if name.startswith("hdinfra/agent/")}
+    disks = {name for name in agent if "raid" in name}
+    assert disks >= {"hdinfra/agent/hdraid.py", "hdinfra/agent/raid_rules.py", "hdinfra/agent/raid_watch.py"}
+    assert disks.isdisjoint(unmanaged_sources("waf"))
+    assert disks - raid_sources().keys() == {"hdinfra/agent/raid_watch.py"}
 
 
 @pytest.fixture

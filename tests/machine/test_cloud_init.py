@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hdinfra.machine.cloud_init import IDENTITY_PATH, all_files, cloud_config, description_digest, user_data_bytes
 from hdinfra.machine.firewall import ruleset
 from hdinfra.machine.first_boot import FIRST_BOOT_PATH, sample_first_boot
+from hdinfra.machine.machine import Firewall
 from hdinfra.machine.roles import MANAGED, ROLES, machine_of
 from tests.machine.debian import Debian, planned
 
@@ -110,3 +111,17 @@ def test_api_users_alone_may_ask_the_api() -> None:
     assert 'meta skuid { "root" } tcp dport 9000 accept' in rules["waf"]
     assert 'meta skuid { "root", "hdinfra-control" } tcp dport 9000 accept' in rules["control"]
     assert "9000" not in rules["bundle-store"]
+
+
+def test_udp_is_open_between_the_members_of_a_set_alone(debian: Callable[[str], Debian]) -> None:
+    rules = ruleset(Firewall(restricted_udp={51820: "mesh"}, outbound_udp={51820: "mesh"}))
+    inbound, outbound = (
+        rules.partition(f"chain {name}")[2].partition("}\n    ")[0] for name in ("inbound", "outbound")
+    )
+    for family, version in (("ip", 4), ("ip6", 6)):
+        assert f"{family} saddr @mesh{version} udp dport 51820 accept" in inbound
+        assert f"{family} daddr @mesh{version} udp dport 51820 accept" in outbound
+    assert rules.count("51820") == 4
+    place = debian("waf")
+    place.put({"/tmp/udp.nft": rules})
+    assert place.run("nft", "-c", "-f", "/tmp/udp.nft") == (0, "")

@@ -248,7 +248,13 @@ def test_operators_see_every_machine_with_its_own_words(api: Api) -> None:
     api.publish(api.stack.release())
     failed = {"number": 1, "settings": 0, "reason": "nginx: [emerg] x"}
     sent = report(
-        failed=failed, serving=False, problems=["disk full"], overrides={"shop.test": "BYPASS"}, digest="0" * 64
+        failed=failed,
+        serving=False,
+        problems=["disk full"],
+        overrides={"shop.test": "BYPASS"},
+        digest="0" * 64,
+        profile="1" * 64,
+        clusters={"a": {"up": 0, "all": 2}, "b": {"up": 2, "all": 2}},
     )
     assert api.post("/v1/report", sent, machine).json()["now"] > 0
     told = {one.pop("name"): one for one in api.get("/v1/machines", SYSTEM).json()["machines"]}
@@ -261,7 +267,17 @@ def test_operators_see_every_machine_with_its_own_words(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"number": -1}, {"number": 2**53}, {"number": "1"}, {"more": 1}, {"digest": "x"}, {"failed": {}}]
+    "change",
+    [
+        {"number": -1},
+        {"number": 2**53},
+        {"number": "1"},
+        {"more": 1},
+        {"digest": "x"},
+        {"failed": {}},
+        {"clusters": {"a": {"up": -1, "all": 1}}},
+        {"clusters": {"../a": {"up": 1, "all": 1}}},
+    ],
 )
 def test_refuses_reports_of_another_shape(api: Api, change: dict[str, object]) -> None:
     assert refusal(api.post("/v1/report", {**report(), **change}, enrolled(api))) == (422, "request.shape")
@@ -289,3 +305,12 @@ def test_an_unchanged_report_writes_nothing(api: Api, monkeypatch: pytest.Monkey
     api.post("/v1/report", report(), machine)
     monkeypatch.setattr(api.node.store, "keep_report", lambda *_: pytest.fail("written"))
     assert api.post("/v1/report", report(), machine).status_code == 200
+
+
+def test_an_edge_says_which_pool_takes_users(api: Api) -> None:
+    edge = enrolled(api, "east-edge", "load-balancer")
+    api.post("/v1/report", report(failover={"chosen": {"shop": "second"}}), edge)
+    found = next(one for one in api.get("/v1/machines", SYSTEM).json()["machines"] if one["name"] == "east-edge")
+    assert found["failover"] == {"chosen": {"shop": "second"}}
+    bad = api.post("/v1/report", report(failover={"chosen": {"shop": "Second pool"}}), edge)
+    assert refusal(bad)[0] == 422

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from hdinfra.control.roles import ALLOWED, GRANTS, Action, Role
-from tests.machine.control_fixtures import SYSTEM, Api, refusal
+from tests.machine.control_fixtures import SYSTEM, Api, enrolled, refusal
 
 S, A, W, R = Role.SYSTEM, Role.ADMIN, Role.READ_WRITE, Role.READ_ONLY
 
@@ -14,6 +14,7 @@ MATRIX: dict[Action, set[Role]] = {
     Action.PUBLISH: {S},
     Action.READ_POLICIES: {S},
     Action.READ_MACHINES: {S},
+    Action.WITHDRAW_MACHINES: {S},
     Action.READ_ALARMS: {S},
     Action.READ_SITES: {S, A, W, R},
     Action.SET_SITES: {S, A, W},
@@ -32,6 +33,7 @@ DEEDS: dict[Action, list[Deed]] = {
         lambda api, by: api.get("/v1/policies/instance-shop/history", by),
     ],
     Action.READ_MACHINES: [lambda api, by: api.get("/v1/machines", by)],
+    Action.WITHDRAW_MACHINES: [lambda api, by: api.delete(f"/v1/machines/{enrolled(api).name}/enrolment", by)],
     Action.READ_ALARMS: [lambda api, by: api.get("/v1/alarms", by)],
     Action.READ_SITES: [lambda api, by: api.get("/v1/sites", by)],
     Action.SET_SITES: [

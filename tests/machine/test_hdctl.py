@@ -16,6 +16,7 @@ from hdinfra.agent.applier import Applier
 from hdinfra.agent.commands import Result
 from hdinfra.agent.hdsync import Daemon
 from hdinfra.agent.paths import DOOR
+from hdinfra.agent.shown import shown
 from tests.machine.sync_machine import Place, on_disk, running
 from tests.machine.sync_stack import eventually, waf
 
@@ -254,3 +255,43 @@ def test_others_are_turned_away(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     monkeypatch.setattr(socket.socket, "connect", denied)
     assert hdctl.main(["drain"]) == 1
     assert "only root and the group hdinfra-operators may" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("daemon")
+def test_health_of_a_machine_that_nobody_asks_for_is_said_so(command: Run) -> None:
+    assert told(command("health", "--json")) == {"well": None, "reasons": [], "latched": None, "bounds": {}}
+    assert command("health")[1] == "well      nobody asks for it\n"
+    assert told(command("latch", "release", "--json")) == {"latched": None}
+    assert command("latch", "release")[1] == "the latch is open\n"
+
+
+def test_what_people_read_of_health_and_of_pools() -> None:
+    health = {
+        "well": False,
+        "reasons": ["it is drained"],
+        "latched": "booted",
+        "bounds": {"latch": True, "writes": None},
+    }
+    assert shown("health", health).splitlines() == [
+        "well      no: /edge-health answers 503",
+        "because   it is drained",
+        "latched   booted; `hdctl latch release` when it may have visitors again",
+        "bound     latch True",
+    ]
+    machine = {"instance": "shop", "pool": "first", "machine": "a-shop-1", "up": False, "seen": "answers 503"}
+    switch = {"at": 0, "instance": "shop", "from": "first", "to": "second", "because": "a-shop-1: answers 503"}
+    status = dict.fromkeys(("certificate_ends", "failed", "digest", "app")) | {
+        "number": 1,
+        "settings": 0,
+        "serving": True,
+        "failover": {"chosen": {"shop": "second"}, "machines": [machine], "switches": [switch]},
+        "overrides": {},
+        "seen": {},
+        **dict.fromkeys(("problems", "limits_unenforced", "sysctls_denied"), ()),
+        "drained": False,
+    }
+    assert shown("status", status).splitlines()[2:] == [
+        "pool      users of shop go to second",
+        "pool      first: a-shop-1 is down, answers 503",
+        "switched  1970-01-01 00:00:00 UTC shop from first to second: a-shop-1: answers 503",
+    ]

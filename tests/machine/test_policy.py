@@ -257,7 +257,7 @@ def test_refuses_wrong_values(changes: dict[str, object], path: str) -> None:
         (json.dumps(CONTROL | {"callers": ["10.0.0.0/8"] * 2}).encode(), r"callers: \['10.0.0.0/8'\] occur more"),
         (json.dumps(CONTROL | {"callers": ["10.0.0.0/8"] * 1001}).encode(), "control.callers: 1,001 entries"),
         (b"[]", "app: "),
-        (b'{"app":"dns"}', "app: "),
+        (b'{"app":"ddos"}', "app: "),
         (json.dumps(WAF | {"schema_version": 2}).encode(), "schema_version: 2"),
         (json.dumps(WAF | {"more": 1}).encode(), r"waf: keys \['more'\]"),
         (json.dumps(WAF | {"sites": WAF["sites"] * 2}).encode(), r"sites: \['shop.acme.test'\] occur more than once"),

@@ -92,7 +92,7 @@ def prepare(place: Debian, policy: WafPolicy) -> None:
 
 def prepare_edge(place: Debian) -> None:
     """What the agent makes before it writes an edge's files."""
-    prepare = "from pathlib import Path; from hdinfra.agent.shop_window import prepare; prepare(Path('/'))"
+    prepare = "from pathlib import Path; from hdinfra.agent.load_balancer import prepare; prepare(Path('/'))"
     made = place.run("python3", "-c", f"import sys; sys.path.insert(0, '/usr/lib/hdinfra/code'); {prepare}")
     assert made == (0, "")
 

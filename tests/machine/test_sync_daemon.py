@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from hdinfra.agent.hdsync import Daemon
-from hdinfra.agent.paths import CERTIFICATE, FIRST_BOOT, KEY
+from hdinfra.agent.paths import CERTIFICATE, FIRST_BOOT, KEY, PROFILE
 from hdinfra.agent.versions import opened
 from hdinfra.protocol import certificate
 from tests.machine.sync_api import StandInApi, standing_in
@@ -44,6 +44,13 @@ def test_enrols_and_follows_and_reports(place: Place, stand_in: StandInApi, stac
             "code": "",
             "problems": [],
         }
+
+
+@pytest.mark.parametrize(("line", "told"), [("ab" * 32, "ab" * 32), ("", None), ("latest", None)])
+def test_a_server_of_ones_own_reports_its_profile(place: Place, line: str, told: str | None) -> None:
+    place.told()
+    (place.root / PROFILE.lstrip("/")).write_text(f"{line}\n")
+    assert Daemon(place.root, place.program.run, place.port).report().get("profile") == told
 
 
 def test_a_version_in_doubt_is_not_reported_as_serving(place: Place, stack: Stack) -> None:

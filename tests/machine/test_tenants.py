@@ -9,6 +9,7 @@ import pytest
 
 from hdinfra.agent.commands import Result
 from hdinfra.agent.eyes import _life
+from hdinfra.agent.paths import TENANTS_IN_FORCE
 from hdinfra.agent.tenant_names import key_of
 from hdinfra.agent.waf import site_key
 from hdinfra.machine.sources import asset
@@ -295,3 +296,21 @@ def test_a_tenant_that_forks_and_fills_is_contained(place: Debian) -> None:
     assert 0 < told["forks"] < 64
     assert 100 < told["filled"] <= 128
     wide_awake(place)
+
+
+def test_at_a_boot_the_router_answers_when_every_tenant_can_be_asked(place: Debian) -> None:
+    """It says that the machine is well; a request that came before a tenant's socket would be answered with 503."""
+    wide_awake(place)
+    sockets = ("hdinfra-tenant@acme.socket", "hdinfra-tenant@glo_bex.socket")
+    programs = [socket.replace(".socket", ".service") for socket in sockets]
+    place.run("systemctl", "stop", "haproxy", "hdinfra-tenants", *sockets, *programs)
+    assert place.run("rm", "-r", TENANTS_IN_FORCE)[0] == 0  # with all else in /run
+    assert place.run("systemctl", "start", "hdinfra-tenants", "haproxy")[0] == 0
+    listening = [_begun(place, socket, "ActiveEnterTimestampMonotonic") for socket in sockets]
+    assert max(listening) < _begun(place, "haproxy", "ExecMainStartTimestampMonotonic")
+    wide_awake(place)
+
+
+def _begun(place: Debian, unit: str, of: str) -> int:
+    """Microseconds since the kernel began."""
+    return int(place.run("systemctl", "show", "--value", "-p", of, unit)[1])

@@ -64,13 +64,13 @@ def test_limits_that_a_place_cannot_hold_are_named(tmp_path: Path, kernel: str |
     assert limits_unenforced(Document("waf", WafPolicy((), ()), b""), controllers, ()) == []
 
 
-def test_a_file_system_without_quotas_is_named(tmp_path: Path) -> None:
+def test_what_keeps_no_quotas_and_knows_no_weights_is_named(tmp_path: Path) -> None:
     """Of /proc and of folders that are not there this is sure, whatever the disk here can do."""
     controllers = tmp_path / "cgroup.controllers"
     controllers.write_text("cpu io memory pids\n")
     document = Document("waf", WafPolicy((), (), (TenantLimits("acme", "small", 100, 100, 1024, 1280, 64),)), b"")
     for folder in ("/proc", str(tmp_path / "none")):
-        assert limits_unenforced(document, controllers, [folder]) == ["disk"]
+        assert limits_unenforced(document, controllers, [folder]) == ["disk", "io"]
         assert not quota.enforce(folder)
         with pytest.raises(OSError, match=r"Errno"):
             quota.limit(folder, 65534, 16)

@@ -1,21 +1,33 @@
-"""Fixtures of the metal tier."""
+"""Who runs beside whom in the metal tier."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator
+from pathlib import PurePath
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-from tests.metal.guest import Guest
-from tests.metal.waf_guest import waf_guest
-
-
-@pytest.fixture(scope="session")
-def machine() -> Iterator[Guest]:
-    """One WAF machine for all tests; without QEMU they fail, they are not skipped."""
-    with waf_guest() as place:
-        yield place
+from tests.metal.room import room
+from toolchain.cache import cache_folder
 
 
-@pytest.fixture
-def place(machine: Guest) -> Guest:
-    """The machine, of which every tenant serves."""
-    return machine
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """With its fixtures, for their guests would disturb who measures."""
+    with room(cache_folder(os.environ) / "metal", alone="alone" in item.keywords):
+        return (yield)
+
+
+class _ByGuest(LoadScopeScheduling):
+    """All tests of a folder share a guest, and so a worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePath(nodeid.partition("::")[0])
+        return str(file if file.parent.name == "metal" else file.parent)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Of two workers."""
+    return _ByGuest(config, log)

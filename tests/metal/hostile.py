@@ -12,6 +12,8 @@ from pathlib import Path
 LOGS = Path("/var/log/hdinfra-tenants") / sys.argv[1]
 CACHE = Path("/var/cache/hdinfra-tenants") / sys.argv[1]
 _MIB = 1 << 20
+_READ_MIB = 16
+"""What is read again and again, past the page cache."""
 
 
 def spin(processes: int) -> str:

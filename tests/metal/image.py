@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +11,7 @@ from hdinfra.plugins.local.recipe import RELEASE, SYSTEM_PACKAGES
 from toolchain.cache import cache_folder, digest, kept
 
 KERNEL, INITRD, DISK = "vmlinuz", "initrd.img", "root.img"
+NO_PROGRAMS: Mapping[str, str] = {}
 _REVISION = 1  # raise it to have images made anew with the Debian of that day
 _MAKING_SECONDS = 1200  # four times what two busy cores took, and a slow mirror
 _DISK_SIZE = "4G"  # sparse; what tenants may fill has to fit
@@ -39,7 +40,7 @@ datasource_list: [NoCloud]
 locale: false
 """
 
-_SHELL_UNIT = """\
+SHELL_UNIT = """\
 [Unit]
 Description=Where the tests speak to this guest
 BindsTo=dev-virtio\\x2dports-hdinfra.shell.device
@@ -55,13 +56,16 @@ OOMScoreAdjust=-900
 [Install]
 WantedBy=multi-user.target
 """
+"""Starts tests/metal/shell.py where there is a line to it."""
 
 
-def ensure_image(packages: Sequence[str]) -> Path:
-    """The folder with kernel, initrd and disk; a minute and a half when it has to be made, which root alone can."""
+def ensure_image(packages: Sequence[str], programs: Mapping[str, str] = NO_PROGRAMS) -> Path:
+    """The folder with kernel, initrd and disk; a minute and a half when it has to be made, which root alone can.
+    `programs` lie there besides, by their path without the first stroke."""
     wanted = sorted({*SYSTEM_PACKAGES, *_PACKAGES, *packages})
-    recipe = json.dumps([_REVISION, RELEASE, wanted, _files(), _MASKED, _SMALL_INITRD, _DISK_SIZE])
-    return kept(cache_folder(os.environ) / "metal" / digest(recipe.encode()), lambda folder: _make(folder, wanted))
+    recipe = json.dumps([_REVISION, RELEASE, wanted, {**_files(), **programs}, _MASKED, _SMALL_INITRD, _DISK_SIZE])
+    made = cache_folder(os.environ) / "metal" / digest(recipe.encode())
+    return kept(made, lambda folder: _make(folder, wanted, programs))
 
 
 def _files() -> dict[str, str]:
@@ -70,12 +74,12 @@ def _files() -> dict[str, str]:
         "etc/fstab": "/dev/vda / ext4 errors=remount-ro 0 1\n",
         "etc/hostname": "guest\n",
         "etc/machine-id": "",
-        "etc/systemd/system/hdinfra-shell.service": _SHELL_UNIT,
+        "etc/systemd/system/hdinfra-shell.service": SHELL_UNIT,
         "usr/local/lib/hdinfra-shell.py": _SHELL.read_text(),
     }
 
 
-def _make(folder: Path, packages: Sequence[str]) -> None:
+def _make(folder: Path, packages: Sequence[str], programs: Mapping[str, str]) -> None:
     # Not /tmp, which may be memory.
     with TemporaryDirectory(prefix="hdinfra-metal-", dir="/var/tmp") as temporary:
         root = Path(temporary) / "root"
@@ -83,6 +87,9 @@ def _make(folder: Path, packages: Sequence[str]) -> None:
         _run(("mmdebstrap", "--mode=root", "--variant=minbase", include, hook, RELEASE, str(root)))
         for path, content in _files().items():
             (root / path).write_text(content)
+        for path, content in programs.items():
+            (root / path).write_text(content)
+            (root / path).chmod(0o755)
         _run(("systemctl", f"--root={root}", "--quiet", "enable", "hdinfra-shell.service"))
         _run(("systemctl", f"--root={root}", "--quiet", "mask", *_MASKED))
         for name, found in ((KERNEL, "vmlinuz-*"), (INITRD, "initrd.img-*")):

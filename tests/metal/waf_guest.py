@@ -20,6 +20,8 @@ from tests.metal.image import ensure_image
 
 PLANS = {"acme": HostingPlan.FREE, "globex": HostingPlan.FREE, "initech": HostingPlan.FREE}
 SMALL_DISK_MIB = 32
+DISKS = {"volume": 512, "strange": 64}
+"""Beside the guest's own, in MiB: tests/metal/waf/test_volume.py says what for."""
 SLICES = "/sys/fs/cgroup/hdinfra.slice/hdinfra-tenants.slice"
 _HERE = Path(__file__).parent
 _TOOLS = "/usr/local/lib/hdinfra"
@@ -33,7 +35,7 @@ def waf_guest() -> Iterator[Guest]:
     machine = unmanaged(machine_of("india", planned("waf")))
     files = bundle_files(machine, brought_along("waf", WafPolicy(sites=(), edges=())))
     seed = {name.removeprefix("seed/"): text.decode() for name, text in files.items() if name.startswith("seed/")}
-    with guest(ensure_image(machine.packages), seed) as place:
+    with guest(ensure_image(machine.packages), seed, disks=DISKS) as place:
         code, words = place.run("cloud-init", "status", "--wait", seconds=BOOT_SECONDS)
         assert code == 0 and words.strip().endswith("status: done"), f"{words}\n{_why_not_booted(place)}"
         prepare(place)

@@ -10,6 +10,7 @@ from hdinfra.model.spec import Feature
 from tests.model.legal import Change, setting
 
 WHY = "nothing is kept there but logs"
+WEB: dict[str, Any] = {"name": "web", "capacity": 2, "memory_mib": 2048, "tenants": [{"name": "acme"}]}
 EUROPE: dict[str, Any] = {
     "zone": "europe",
     "area": "europe",
@@ -18,7 +19,7 @@ EUROPE: dict[str, Any] = {
         {"name": "do", "provider": "digitalocean", "region": "fra1", "waivers": {"disk-encryption": WHY}},
         {"name": "hz", "provider": "hetzner", "region": "nbg1", "waivers": {"disk-encryption": WHY}},
     ],
-    "instances": [{"name": "web", "capacity": 2, "memory_mib": 2048, "tenants": [{"name": "acme"}]}],
+    "instances": [WEB],
     "edge": {
         "places": [
             {"name": "dub", "provider": "aws", "region": "eu-west-1"},
@@ -42,6 +43,11 @@ def but_one(feature: str, *spots: str) -> tuple[Change, ...]:
     return tuple(setting(f"{spot}.waivers.{feature}", WHY) for spot in spots)
 
 
+def in_one_failure_domain(data: dict[str, Any]) -> None:
+    """The first Cluster in a region without availability zones, of a provider that has them in others."""
+    data["clusters"][0] |= {"provider": "azure", "region": "ukwest"}
+
+
 def on_this_computer(data: dict[str, Any]) -> None:
     """Two Clusters of the local cloud and no edge."""
     data["area"], data["edge"] = "lab", None
@@ -51,11 +57,26 @@ def on_this_computer(data: dict[str, Any]) -> None:
     ]
 
 
+def places_here(data: dict[str, Any]) -> None:
+    """The same with an edge of two places."""
+    places = [
+        {"name": f"{region}-place", "provider": "local", "region": f"lab-{region}"} for region in ("east", "west")
+    ]
+    on_this_computer(data)
+    data["edge"] = {"places": places}
+
+
 def half_on_this_computer(data: dict[str, Any]) -> None:
     """The local cloud stands in the sea off Africa."""
     on_this_computer(data)
     data["area"] = "africa"
     data["clusters"].append({"name": "cape", "provider": "aws", "region": "af-south-1"})
+
+
+def at_ibm(data: dict[str, Any]) -> None:
+    """Machines without IPv6, and nobody's bucket."""
+    data["clusters"][0] = {"name": "ibm", "provider": "ibm", "region": "eu-de"}
+    data["bundles"] = {"url": "https://bundles.example.test/hdinfra"}
 
 
 def crowded(data: dict[str, Any]) -> None:
@@ -65,11 +86,11 @@ def crowded(data: dict[str, Any]) -> None:
     data["clusters"][1]["waivers"]["spread"] = WHY
 
 
-def no_buckets() -> Catalogue:
-    """As if the clouds of EUROPE had none."""
+def lacking(feature: Feature) -> Catalogue:
+    """As if the clouds of EUROPE had all but that."""
     shipped = load_catalogue()
     bare = {
-        provider: replace(limits, lacks=MappingProxyType({**limits.lacks, Feature.BUCKETS: "it has none"}))
+        provider: replace(limits, lacks=MappingProxyType({feature: "it has none"}))
         for provider, limits in shipped.providers.items()
     }
     return replace(shipped, providers=bare)
@@ -78,6 +99,16 @@ def no_buckets() -> Catalogue:
 BROKEN: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
     ("account.clouds-only", "clusters[0].account", (on_this_computer, setting("clusters.0.account", "main"))),
     ("cloud.no-availability-zones", "clusters[2]", (setting("clusters.2.zones", ["nbg1-a", "nbg1-b"]),)),
+    ("cloud.no-availability-zones", "clusters[0]", (in_one_failure_domain, setting("clusters.0.zones", ["1", "2"]))),
+    (
+        "cloud.no-availability-zones",
+        "clusters[0]",
+        (
+            in_one_failure_domain,
+            setting("require", ["availability-zones"]),
+            *but_one("availability-zones", "clusters.1", *_OTHERS),
+        ),
+    ),
     ("cloud.no-disk-encryption", "clusters[1]", (setting("clusters.1.waivers", {}),)),
     ("cloud.no-disk-encryption", "edge.places[1]", (setting("edge.places.1.waivers", {}),)),
     (
@@ -86,6 +117,13 @@ BROKEN: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
         (on_this_computer, setting("require", ["egress-firewall"]), *but_one("egress-firewall", "clusters.1")),
     ),
     ("cloud.no-flow-logs", "clusters[1]", (setting("require", ["flow-logs"]), *but_one("flow-logs", *_OTHERS))),
+    (
+        "cloud.no-load-balancers",
+        "edge.places[0].load_balancer",
+        (places_here, setting("edge.places.0.load_balancer", True)),
+    ),
+    ("cloud.no-ipv6", "clusters[0]", (at_ibm,)),
+    ("cloud.no-ipv6", "clusters[0]", (at_ibm, setting("require", ["ipv6"]))),
     ("cloud.no-private-ipv6", "clusters[0].ipv6", (setting("clusters.0.ipv6", "fd00:1::/64"),)),
     (
         "cloud.no-snapshot-retention",
@@ -123,6 +161,11 @@ BROKEN: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
         (setting("clusters.0.zones", ["eu-central-1a", "eu-central-1z"]),),
     ),
     ("control.callers", "clusters[0]", (crowded,)),
+    (
+        "mesh.peers",
+        "network.mesh",
+        (setting("network", {"mesh": {}}), setting("instances", [{**WEB, "name": f"web{n}"} for n in range(12)])),
+    ),
     ("instance.app-minimum", "instances[0].memory_mib", (setting("instances.0.memory_mib", 128),)),
     (
         "instance.app-minimum",

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from hdinfra.operate import witness
 from hdinfra.operate.bad_policy import BadPolicy, BadPolicyReport, order_for, poisoned, run
 from hdinfra.operate.containers import Containers
 from hdinfra.operate.control import Control
@@ -95,7 +96,7 @@ def zone(fleet: Fleet, edge: Origin) -> Zone:
 
 def order(how: Poison = Poison.ERRORS) -> BadPolicy:
     """The drill in little."""
-    return BadPolicy("web", how, 50, 3)
+    return BadPolicy("web", how, 50, 60)  # seconds for an answer: a busy computer breaks no promise here
 
 
 def quiet(_: str) -> None:
@@ -109,11 +110,10 @@ def test_the_canary_alone_has_it_and_the_good_one_comes_back(
     assert report.broken_promises == ()
     assert (report.canary, report.number, report.reason) == ("a-web-1", 3, "blog.acme.test answers 504")
     assert report.refused_seconds is not None
-    assert report.traffic.gets > 50
     assert [released for number, released in fleet.published if number == 3] == [("a-web-1",)] * 2
     newest = fleet.releases(SCOPE)[0]
     assert (newest.document, newest.rollback_of, newest.whole) == (GOOD, 3, True)
-    assert edge.hosts == {"blog.acme.test", "shop.acme.test"}
+    assert edge.hosts == {"blog.acme.test", "shop.acme.test"}  # how many GETs there are depends on the computer
 
 
 def test_an_app_that_dies_is_killed_where_the_bad_release_is_and_nowhere_else(
@@ -123,8 +123,10 @@ def test_an_app_that_dies_is_killed_where_the_bad_release_is_and_nowhere_else(
 
     def goes_back(name: str) -> None:
         machine = fleet.machines[name]
-        machine.failed = {"number": machine.number, "settings": 0, "reason": "nginx was killed 3 times"}
-        machine.number = 2
+        with fleet.grew:
+            if machine.number == 3:  # else the good one came between the look and the kill, and nobody is on trial
+                machine.failed = {"number": 3, "settings": 0, "reason": "nginx was killed 3 times"}
+                machine.number = 2
 
     containers.on_kill = goes_back
     for machine in fleet.machines.values():
@@ -135,6 +137,18 @@ def test_an_app_that_dies_is_killed_where_the_bad_release_is_and_nowhere_else(
     assert {(name, *command[:3]) for name, *command in containers.ran} == {
         ("hd-a-web-1", "systemctl", "kill", "--signal=SIGKILL")
     }
+
+
+def test_a_refusal_that_is_over_between_two_looks_of_the_witness_is_told(
+    control: Control, zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(witness, "_POLL_SECONDS", 2.0)  # the fleet goes back at once, and forgets what it refused
+    report = run(order(), zone, control, quiet)
+    assert report.broken_promises == ()
+    assert (report.canary, report.reason) == ("a-web-1", "blog.acme.test answers 504")
+    assert report.refused_seconds is not None
+    assert report.good_again_seconds is not None
+    assert 0 < report.refused_seconds < report.good_again_seconds
 
 
 def test_a_policy_that_nobody_refuses_breaks_the_promise_and_is_taken_back_all_the_same(

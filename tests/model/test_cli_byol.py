@@ -179,7 +179,7 @@ def test_an_iso_holds_the_seed_under_the_label_that_cloud_init_looks_for(
     program.parent.mkdir()
     program.write_text('#!/bin/sh\nwhile [ "$1" != -output ]; do shift; done\nprintf "%s\\n" "$@" >"$2"\n')
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", str(program.parent))  # alone: elsewhere on the computer may be a real one
     assert bundle(byol.installed(setting("machines", 1)), "--iso", "--json") == 0
     (one,) = told(capsys)["bundles"]
     given = Path(one["iso"]).read_text().splitlines()

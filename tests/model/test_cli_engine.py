@@ -140,6 +140,15 @@ def test_a_lock_whose_process_is_gone_is_cleared(engine: Engine) -> None:
     assert said == ["clearing the lock that a killed run left"]
 
 
+def test_a_lock_whose_process_was_killed_and_not_yet_taken_notice_of_is_cleared(engine: Engine) -> None:
+    """As in a container without an init: its number is still taken."""
+    with subprocess.Popen(["true"], stdin=subprocess.DEVNULL) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        lock(engine, ended.pid)
+        clear_dead_lock(engine, lambda _: None, wait_seconds=0)
+    assert [call[0] for call in calls(engine)] == ["cancel"]
+
+
 def test_a_lock_whose_process_lives_is_left_alone(engine: Engine) -> None:
     lock(engine, os.getpid())
     with pytest.raises(EngineError, match=f"process {os.getpid()}"):

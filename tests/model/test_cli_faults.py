@@ -3,7 +3,9 @@
 import io
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import cast
 
@@ -14,11 +16,12 @@ from rich.console import Console
 
 from hdinfra.operate.containers import Containers
 from hdinfra.operate.errors import ContainersError
-from hdinfra.operate.faults import fault_of, unplugged
+from hdinfra.operate.faults import fault_of, severed, stuttering, unplugged
 from hdinfra.operate.how import How
 from hdinfra.operate.show import show_status
 from hdinfra.operate.status import Declared, look
 from hdinfra.operate.views import EdgeViews
+from hdinfra.operate.waiting import seconds_until
 
 
 @dataclass
@@ -30,6 +33,7 @@ class StandInMachine:
     tables: set[str] = field(default_factory=set)
     refuses: bool = False
     told: str = "{}"
+    ran: list[str] = field(default_factory=list)
 
     def reload(self) -> None:
         """Nothing to look up."""
@@ -57,6 +61,7 @@ class StandInMachine:
 
     def exec_run(self, command: list[str], **_: object) -> ExecResult:
         """nft and hdctl."""
+        self.ran.append(" ".join(command))
         if command == ["hdctl", "status", "--json"]:
             return ExecResult(0, self.told.encode())
         if command[:2] == ["nft", "delete"]:
@@ -65,6 +70,7 @@ class StandInMachine:
             return ExecResult(1, b"Operation not permitted")
         else:
             self.tables.add("arp" if "table arp" in command[2] else "inet")
+            return ExecResult(0, b"1700000000.25\n")
         return ExecResult(0, b"")
 
     @property
@@ -191,7 +197,18 @@ def stand_in_machines(told: Mapping[str, object]) -> Containers:
 
 
 MACHINE_FIELDS = ["name", "container", "instance", "role", "ipv4", "ipv6", "healthy"]
-POLICY_FIELDS = ["number", "settings", "digest", "drained", "overrides", "failed", "problems", "limits_unenforced"]
+POLICY_FIELDS = [
+    "number",
+    "settings",
+    "digest",
+    "drained",
+    "overrides",
+    "failed",
+    "problems",
+    "limits_unenforced",
+    "mesh",
+    "failover",
+]
 
 
 def machine(name: str, role: str = "waf") -> dict[str, object]:
@@ -248,7 +265,7 @@ def test_status_has_exactly_the_promised_shape_and_names_the_unwell() -> None:
     seen = look(known_zone(), stand_in_machines(SEEN), [{"at": 1, "code": "machine.two-keys", "message": "x"}])
     assert seen.unwell == ("hd-b-web-1", "hd-east-edge")
     places = ["edge", "control", "bundles", "lab"]
-    assert list(seen.zone) == ["zone", "clusters", "instances", *places, "sites", "certificates", "alarms"]
+    assert list(seen.zone) == ["zone", "clusters", "instances", *places, "sites", "certificates", "alarms", "servers"]
     assert (seen.zone["certificates"], seen.uncertified) == ([], ())
     assert seen.zone["instances"] == [{"name": "web", "tenancy": "dedicated", "tenants": ["acme"]}]
     assert [(c["name"], c["healthy"]) for c in seen.zone["clusters"]] == [("a", True), ("b", False)]
@@ -290,3 +307,47 @@ def test_status_for_people_names_versions_overrides_failures_and_alarms() -> Non
 def test_a_stack_from_before_the_management_api_is_looked_at_too() -> None:
     output = {name: value for name, value in known_zone().output.items() if name != "control"}
     assert look(Declared(output), stand_in_machines(SEEN)).zone["control"] == []
+
+
+def test_a_machine_that_stutters_stands_still_again_and_again_and_runs_in_the_end() -> None:
+    zone = standing(StandInMachine("hd-a-1"))
+    with stuttering(as_containers(zone), zone.names, 0.05, 0.01) as stalls:
+        assert seconds_until(lambda: len(stalls) >= 3, within=10) is not None
+    assert all(machine.is_well for machine in zone.machines.values())
+    assert all(later - earlier >= 0.05 for earlier, later in pairwise(stalls))
+
+
+def test_a_machine_that_cannot_stutter_says_so() -> None:
+    zone = standing(StandInMachine("hd-a-1", refuses=True))
+    with (
+        pytest.raises(RuntimeError, match="no"),
+        stuttering(as_containers(zone), zone.names, 0.05, 0) as stalls,
+    ):
+        seconds_until(lambda: bool(stalls), within=0.3)
+    assert stalls == []
+
+
+@pytest.mark.parametrize("crash", [None, KeyboardInterrupt])
+def test_one_way_is_cut_and_mended_also_when_it_is_interrupted(crash: type[BaseException] | None) -> None:
+    zone = standing(StandInMachine("hd-edge"))
+    machine = zone.machines["hd-edge"]
+    with (
+        nullcontext() if crash is None else pytest.raises(crash),
+        severed(as_containers(zone), "hd-edge", ["10.80.1.11", "fd00::b"]),
+    ):
+        assert not machine.is_well
+        if crash is not None:
+            raise crash
+    assert machine.is_well
+    rules = machine.ran[0]
+    assert "ip daddr 10.80.1.11 drop; ip6 daddr fd00::b drop;" in rules
+    assert "policy accept" in rules
+
+
+def test_a_way_that_cannot_be_cut_says_why() -> None:
+    zone = standing(StandInMachine("hd-edge", refuses=True))
+    with (
+        pytest.raises(ContainersError, match=r"hd-edge.*Operation not permitted"),
+        severed(as_containers(zone), "hd-edge", ["10.80.1.11"]),
+    ):
+        pass

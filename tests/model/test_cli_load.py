@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
 from hdinfra.operate.load import Load, Shape, Target, read_ledger
 
 
@@ -22,6 +24,7 @@ class Origin(ThreadingHTTPServer):
         self.gate = threading.Event()
         self.gate.set()
         self.status = 200
+        self.closes_unanswered = 0
 
     @property
     def url(self) -> str:
@@ -34,6 +37,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server: Origin
+    answered = False
 
     def do_GET(self) -> None:
         """A page, or the ledger."""
@@ -48,7 +52,12 @@ class Handler(BaseHTTPRequestHandler):
         self.answer("written")
 
     def answer(self, text: str) -> None:
-        """Status and body."""
+        """Status and body; or a connection that was used before is closed."""
+        if self.answered and self.server.closes_unanswered:
+            self.server.closes_unanswered -= 1
+            self.close_connection = True
+            return
+        self.answered = True
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
@@ -114,7 +123,22 @@ def test_failures_are_kept_with_their_kind() -> None:
     assert Counter(a.failure for a in load.answers) == {"status 503": 10}
     with Load([Target("http://127.0.0.1:1", "shop.acme.test")], Shape(20, 0.5, warm_up_seconds=0)) as refused:
         refused.join()
-    assert Counter(a.failure for a in refused.answers) == {"ConnectError: All connection attempts failed": 10}
+    (said,) = {a.failure for a in refused.answers}
+    assert said and said.startswith("ClientConnectorError: Cannot connect to host 127.0.0.1:1"), said
+    assert len(refused.answers) == 10
+
+
+@pytest.mark.parametrize(("post_every", "failed"), [(1000, 0), (2, 1)], ids=["GET", "POST"])
+def test_who_reads_on_a_connection_that_was_closed_asks_once_more_and_who_writes_does_not(
+    post_every: int, failed: int
+) -> None:
+    with origin() as server:
+        server.closes_unanswered = 1
+        shape = Shape(20, 1, post_every=post_every, warm_up_seconds=0)
+        with Load([Target(server.url, "shop.acme.test")], shape) as load:
+            load.join()
+        assert server.closes_unanswered == 0
+    assert [a.failure for a in load.answers if a.failure] == ["ServerDisconnectedError: Server disconnected"] * failed
 
 
 def test_leaving_early_stops_the_load() -> None:

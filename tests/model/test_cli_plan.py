@@ -9,14 +9,29 @@ from typing import Any
 import pytest
 import yaml
 
+from hdinfra.model.held_file import load_held
+from hdinfra.model.refusal import RefusedError
 from hdinfra.operate import cli
-from hdinfra.operate.decide import decide, decide_again
-from hdinfra.operate.engine import Deployed
+from hdinfra.operate.decide import decide, decide_again, keep
+from hdinfra.operate.drills.catalogue import DRILLS
+from hdinfra.operate.engine import Deployed, Engine
+from hdinfra.operate.errors import EngineError
 from hdinfra.operate.workspace import open_workspace
 
 CHECKOUT = Path(__file__).parents[2]
 VERBS = (
-    *(["plan"], ["up"], ["down"], ["status"], ["env"], ["bundle"], ["drill", "cluster-loss"], ["drill", "bad-policy"]),
+    *(
+        ["plan"],
+        ["up"],
+        ["down"],
+        ["status"],
+        ["env"],
+        ["bundle"],
+        ["graph"],
+        ["drill", "cluster-loss"],
+        ["drill", "bad-policy"],
+    ),
+    *(["drill", name] for name in (*DRILLS, "all")),
     *(["policy", verb] for verb in ("show", "diff", "history", "rollback", "release")),
     *(["site", verb] for verb in ("add", "remove", "mode", "list")),
 )
@@ -207,6 +222,96 @@ def test_what_is_deployed_is_planned_with_unless_it_was_decided_already(project:
     again = decide_again(workspace, first, _deployed(newer))
     assert (again.plan.held.serial, again.plan.held.slots["a-web-1"]) == (9, 99)
     assert "older than what is deployed" in again.notes[0]
+
+
+STANDS = {"type": "hdlocal:index:Machine", "urn": "urn:pulumi:local::hdinfra::x::a-web-1"}
+MOVES = {
+    "cluster.place-kept": ("clusters", 0, {"region": "lab-coast"}),
+    "cluster.network-kept": ("clusters", 0, {"ipv4": "192.168.64.0/21"}),
+    "zone.name-kept": (None, 0, {"zone": "elsewhere"}),
+    "instance.owner-kept": ("instances", 0, {"tenancy": "dedicated"}),
+}
+
+
+@pytest.fixture
+def moved(project: Path, request: pytest.FixtureRequest) -> Path:
+    """A project whose lock file says that it stands, and whose spec goes elsewhere; its engine has a state."""
+    edit(project, instances=[{"name": "web", "capacity": 1, "tenants": [{"name": "acme"}]}])
+    workspace = open_workspace(project, "local")
+    keep(workspace, decide(workspace, None).plan.held)
+    workspace.prepare()
+    key, index, changes = MOVES[request.param]
+    spec = yaml.safe_load((project / "stacks" / "local.yaml").read_text())
+    (spec[key][index] if key else spec).update(changes)
+    edit(project, **spec)
+    return project
+
+
+def engine_knows(monkeypatch: pytest.MonkeyPatch, state: Deployed | Exception | None) -> None:
+    """What it answers when it is asked what is deployed."""
+
+    def answer(_: Engine) -> Deployed | None:
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    monkeypatch.setattr(Engine, "deployed", answer)
+
+
+@pytest.mark.parametrize("moved", MOVES, indirect=True)
+@pytest.mark.parametrize("state", [None, Deployed({"deployment": {"resources": []}})], ids=["gone", "empty"])
+def test_a_stack_that_is_down_may_come_up_elsewhere(
+    moved: Path, state: Deployed | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine_knows(monkeypatch, state)
+    workspace = open_workspace(moved, "local")
+    decision = decide(workspace, None)
+    assert "stack `local` is down" in decision.notes[-1]
+    before = load_held(workspace.lock_file)
+    assert before is not None
+    assert (decision.plan.held.slots, decision.plan.held.serial) == (before.slots, before.serial + 1)
+    keep(workspace, decision.plan.held)
+    engine_knows(monkeypatch, Deployed({"deployment": {"resources": [STANDS]}}))
+    assert decide(workspace, None).notes == ()  # it stands there now
+
+
+@pytest.mark.parametrize("moved", MOVES, indirect=True)
+@pytest.mark.parametrize(
+    "state",
+    [
+        Deployed({"deployment": {"resources": [STANDS]}}),
+        Deployed({"deployment": {"pending_operations": [{"resource": STANDS, "type": "creating"}]}}),
+        EngineError("The state of `local` cannot be read: no credentials"),
+    ],
+    ids=["up", "half up", "unknown"],
+)
+def test_what_may_be_up_stays_where_it_is(
+    moved: Path, state: Deployed | Exception, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine_knows(monkeypatch, state)
+    with pytest.raises(RefusedError) as refused:
+        decide(open_workspace(moved, "local"), None)
+    assert {refusal.rule for refusal in refused.value.refusals} == {request.node.callspec.params["moved"]}
+
+
+@pytest.mark.parametrize("moved", ["cluster.place-kept"], indirect=True)
+def test_without_the_engines_state_nobody_knows_that_it_is_down(moved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine_knows(monkeypatch, None)
+    shutil.rmtree(moved / ".state")
+    with pytest.raises(RefusedError, match=r"cluster\.place-kept"):
+        decide(open_workspace(moved, "local"), None)
+
+
+@pytest.mark.parametrize("moved", ["cluster.place-kept"], indirect=True)
+def test_what_else_is_wrong_with_the_spec_is_told_of_a_stack_that_is_down(
+    moved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine_knows(monkeypatch, None)
+    edit(moved, control={"clusters": ["nowhere"]})
+    with pytest.raises(RefusedError) as refused:
+        decide(open_workspace(moved, "local"), None)
+    rules = {refusal.rule for refusal in refused.value.refusals}
+    assert rules and "cluster.place-kept" not in rules
 
 
 def _deployed(held: dict[str, Any]) -> Deployed:

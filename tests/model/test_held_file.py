@@ -37,6 +37,7 @@ def test_the_newer_one_wins() -> None:
     assert newest(old, new) is new
     assert newest(new, old) is new
     assert newest(other, new) is other
+    assert newest(new, other) is other, "a heal is not undone by a file that was written at the same time"
     assert newest(None, old) is old
     assert newest(old, None) is old
     assert newest(None, None) == Held()

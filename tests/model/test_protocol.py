@@ -5,6 +5,7 @@ import json
 import ssl
 import time
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,19 @@ def test_a_token_is_read_for_a_quarter_of_an_hour() -> None:
     assert code_of(lambda: token.read(text, PUBLIC, "india", NOW - 301)) == "token.early"
     assert code_of(lambda: token.read(text, PUBLIC, "europe", NOW)) == "token.foreign"
     assert code_of(lambda: token.read(token.issue(TOKEN, OTHER), PUBLIC, "india", NOW)) == "seal.foreign"
+
+
+def test_a_servers_token_lives_as_long_as_it_says() -> None:
+    long = replace(TOKEN, life_seconds=4_500)
+    text = token.issue(long, KEY)
+    assert token.read(text, PUBLIC, "india", NOW + 4_499) == long
+    assert code_of(lambda: token.read(text, PUBLIC, "india", NOW + 4_501)) == "token.expired"
+
+
+@pytest.mark.parametrize("life", [0, -1, True, "900", 172_801])
+def test_no_token_lives_for_ever(life: Any) -> None:
+    body = {**asdict(TOKEN), "life_seconds": life}
+    assert code_of(lambda: token.read(seal("enrolment", body, KEY), PUBLIC, "india", NOW)) == "token.shape"
 
 
 @pytest.mark.parametrize("body", [{}, {"zone": 1, "machine": "m", "role": "r", "serial": 1}, {"serial": True}])

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from datetime import date
+from ipaddress import ip_network
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, get_args
@@ -13,10 +14,29 @@ from hdinfra.model.regions import Encoding
 from hdinfra.model.spec import Feature
 
 MODEL = Path(__file__).parents[2] / "hdinfra" / "model"
-SLOTS = {"aws": range(300, 346), "digitalocean": range(350, 370), "hetzner": range(370, 380)}
+SLOTS = {
+    "aws": range(300, 346),
+    "azure": range(230, 300),
+    "digitalocean": range(350, 370),
+    "gcp": range(380, 428),
+    "hetzner": range(370, 380),
+    "ibm": range(468, 481),
+    "linode": range(428, 468),
+}
 FEATURES = set(Feature)
-FAMILY = {"aws": r"(\w+)\.", "digitalocean": r"(\w+?)-", "hetzner": r"([a-z]+)\d(\d)$"}
+FAMILY = {
+    "aws": r"(\w+)\.",
+    "azure": r"Standard_([A-Z])\d+([a-z]+)_v(\d)$",
+    "digitalocean": r"(\w+?)-",
+    "gcp": r"([\w-]+?)(?:-\d+)?$",
+    "hetzner": r"([a-z]+)\d(\d)$",
+    "ibm": r"(\w+)-",
+    "linode": r"g6-(\w+)-",
+}
 """What of a size's name is its family; at Hetzner the last digit is the generation."""
+
+WITHOUT_ZONES = {"azure": 18}
+"""How many regions of a cloud that has availability zones have none."""
 
 each_cloud = pytest.mark.parametrize("cloud", SLOTS)
 
@@ -78,7 +98,9 @@ def test_every_aws_region_has_two_zones_of_its_own() -> None:
 @each_cloud
 def test_zones_are_missing_only_where_the_table_says_so(cloud: str) -> None:
     lacking = "availability-zones" in cloud_table(cloud)["lacks"]
-    assert all(bool(row["zones"]) is not lacking for row in regions(cloud))
+    without = [row["name"] for row in regions(cloud) if not row["zones"]]
+    assert len(without) == (len(regions(cloud)) if lacking else WITHOUT_ZONES.get(cloud, 0))
+    assert all(len(row["zones"]) != 1 for row in regions(cloud))
 
 
 @each_cloud
@@ -117,6 +139,7 @@ def test_limits_say_how_user_data_travels(cloud: str) -> None:
     assert limits["user_data_encoding"] in get_args(Encoding)
     assert {"user_data_bytes", "machines_per_cluster", "firewall_sources"} == limits.keys() - {
         "user_data_encoding",
+        "planned_ipv6",
         "snapshots_kept",
     }
     numbers = [limits.pop(name) for name in ("user_data_bytes", "machines_per_cluster", "firewall_sources")]
@@ -129,6 +152,17 @@ def test_what_a_cloud_lacks_is_one_sentence_on_a_known_feature(cloud: str) -> No
     lacks = cloud_table(cloud)["lacks"]
     assert lacks.keys() <= FEATURES
     assert all(re.fullmatch(r"[A-Z].{20,}[^.]", sentence) for sentence in lacks.values())
+
+
+@each_cloud
+def test_a_cloud_has_a_load_balancer_or_says_that_it_lacks_one(cloud: str) -> None:
+    facts = cloud_table(cloud)
+    assert ("balancer" in facts) is not ("load-balancers" in facts["lacks"])
+    traits = facts.get("balancer", {"client_address": "kept", "price_per_hour": 0.1})
+    assert traits.keys() <= {"client_address", "health_header", "networks", "price_per_hour"}
+    assert traits["client_address"] in ("header", "kept") and 0 < traits["price_per_hour"] < 1
+    assert traits["client_address"] == "header" or traits.keys() == {"client_address", "price_per_hour"}
+    assert all(ip_network(network) for network in traits.get("networks", ["0.0.0.0/0"]))
 
 
 @each_cloud

@@ -1,18 +1,16 @@
 """Every rule has a case that breaks it alone, and what is refused comes as a whole."""
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from hdinfra.model.held import Held, HeldInstance
+from hdinfra.model.held import Held, HeldInstance, HeldMesh
 from hdinfra.model.planner import plan_zone
-from hdinfra.model.refusal import Refusal, RefusedError
+from hdinfra.model.refusal import RefusedError
 from hdinfra.model.regions import Catalogue
 from hdinfra.model.rules import RULES, rules_markdown
-from hdinfra.model.spec import ZoneSpec
+from hdinfra.model.spec import Feature, ZoneSpec
 from hdinfra.model.spec_file import load_spec, parse_spec
 from hdinfra.model.typed import validated
 from hdinfra.planning import read_certificates
@@ -20,19 +18,21 @@ from hdinfra.protocol import certificate as certificates
 from tests.model import byol_specs as byol
 from tests.model import cloud_specs as clouds
 from tests.model.legal import Change, Data, legal, setting
+from tests.model.refused import RefusalCase, refusals, without
+from tests.model.refused_byol import BYOL
+from tests.model.refused_cloudflare import CLOUDFLARE
+from tests.model.refused_dns import DNS
+from tests.model.refused_edge_pools import EDGE_POOLS
+from tests.model.refused_failover import FAILOVER
+from tests.model.refused_hardware import HARDWARE
+from tests.model.refused_kept import KEPT
+from tests.model.refused_replacement import REPLACEMENT
+from tests.model.refused_server import SERVER
+from tests.model.refused_ups import UPS
 from tests.strategies import WIDE, wide_catalogue
 
 # Decided where cloud-init data is rendered, and tested there.
 OF_THE_MACHINE = {"machine.user-data-limit"}
-
-
-@dataclass(frozen=True)
-class RefusalCase:
-    """What breaks one rule at one path, and nothing else."""
-
-    rule: str
-    path: str
-    refuse: Callable[[], object]
 
 
 def case(rule: str, path: str, *changes: Change, held: Held | None = None) -> RefusalCase:
@@ -46,19 +46,9 @@ def cloud(rule: str, path: str, *changes: Change, catalogue: Catalogue | None = 
     return RefusalCase(rule, path, lambda: plan_zone(validated(ZoneSpec, clouds.europe(*changes)), Held(), catalogue))
 
 
-def own(rule: str, path: str, data: Data, licence: str | None = None, now: float = byol.NOW) -> RefusalCase:
-    """A BYOL spec under that licence."""
-    return RefusalCase(rule, path, lambda: byol.plan_of(data, licence, now))
-
-
 def text(rule: str, path: str, yaml: str) -> RefusalCase:
     """A text that is no spec."""
     return RefusalCase(rule, path, lambda: parse_spec(yaml, "zone.yaml"))
-
-
-def without(path: str) -> Change:
-    """Drop the top key of that name."""
-    return lambda data: data.pop(path)
 
 
 def full(data: Data) -> None:
@@ -98,13 +88,21 @@ ACME = {"directory": "https://acme.test/directory", "contact": "ops@acme.test"}
 SITE = "instances.0.tenants.0.sites.0"
 SITE_PATH = "instances[0].tenants[0].sites[0]"
 ORIGIN = "instances[0].tenants[0].sites[0].origins[0]"
-OWN = "sites.0.origins.0"
 INITECH = {"name": "initech"}
 SHARED_BEFORE = HeldInstance(clusters=("one", "two"), machines_per_cluster=1, size="local-1g")
 INITECHS_BEFORE = SHARED_BEFORE.model_copy(update={"tenant": "initech"})
+MESH_HELD = Held(mesh=HeldMesh(version=4))
 CASES = [
+    case("mesh.version-down", "network.mesh.version", setting("network", {"mesh": {"version": 3}}), held=MESH_HELD),
+    case("mesh.version-step", "network.mesh.version", setting("network", {"mesh": {"version": 6}}), held=MESH_HELD),
     *(cloud(rule, path, *changes) for rule, path, changes in clouds.BROKEN),
-    cloud("cloud.no-buckets", "bundles.url", catalogue=clouds.no_buckets()),
+    cloud("cloud.no-buckets", "bundles.url", catalogue=clouds.lacking(Feature.BUCKETS)),
+    cloud(
+        "cloud.no-balancer-ipv6",
+        "edge.places[0]",
+        setting("edge.places.0.load_balancer", True),
+        catalogue=clouds.lacking(Feature.BALANCER_IPV6),
+    ),
     case("zone.area", "area", setting("area", "atlantis")),
     case("zone.area", "clusters[1].region", setting("clusters.1.region", "far")),
     case("zone.region-unknown", "clusters[0].region", setting("clusters.0.region", "r99")),
@@ -156,12 +154,24 @@ CASES = [
     ),
     case("instance.headroom", "instances[0].machines_per_cluster", setting("instances.0.machines_per_cluster", 1)),
     case("instance.headroom", "instances[1].capacity", setting("instances.1.capacity", 151)),
+    case(
+        "instance.latch",
+        "instances[0].health.rejoin",
+        setting("instances.0.health", {"rejoin": "http://localhost/x"}),
+    ),
+    case(
+        "instance.latch",
+        "instances[0].health.silence_seconds",
+        setting("instances.0.health", {"silence_seconds": 9}),
+    ),
+    case("spec.type", "instances[0].health.writes", setting("instances.0.health", {"writes": "http://192.0.2.1/"})),
     case("instance.size", "instances[1].memory_mib", setting("instances.1.memory_mib", 9000)),
     case("instance.size", "instances[1].vcpu", setting("instances.1.vcpu", 9)),
     case("instance.size", "edge.vcpu", setting("edge.vcpu", 9)),
     case("instance.duplicate-name", "instances[1].name", setting("instances.1.name", "shop")),
     case("instance.duplicate-name", "instances[1].name", setting("instances.1.name", "control")),
     case("control.cluster-unknown", "control.clusters[1]", setting("control", {"clusters": ["one", "tow"]})),
+    case("healing.cluster-unknown", "healing.keep[0]", setting("healing", {"keep": ["tow"]})),
     case("control.duplicate-port", "control.publish", setting("control", {"publish": {"port": 8079}})),
     case("control.duplicate-port", "control.publish", setting("control", {"publish": {"port": 65535}})),
     case("instance.two-operators", "control.clusters", setting("control", {"clusters": ["one", "ten"]})),
@@ -249,6 +259,8 @@ CASES = [
     case("network.reserved", "network.ipv4", setting("network", {"ipv4": "224.0.0.0/12"})),
     case("network.full", "clusters[0]", full),
     case("edge.two-operators", "edge.places", setting("edge.places.1.region", "r12")),
+    case("edge.load-balancer", "edge.places[0].machines", setting("edge.places.0.machines", 2)),
+    case("spec.type", "edge.places[0].machines", setting("edge.places.0.machines", 26)),
     case("edge.duplicate-port", "edge.places[1].publish", setting("edge.places.1.publish.port", 8080)),
     case(
         "edge.duplicate-port",
@@ -291,31 +303,16 @@ CASES = [
     case("spec.type", "clusters[1].name", setting("clusters.1.name", "Two")),
     case("spec.unknown-key", "clusters[1].colour", setting("clusters.1.colour", "red")),
     case("byol.not-in-vendor-stack", "instances[1].tenancy", setting("instances.1.tenancy", "byol")),
-    own("byol.one-way", "provider", byol.installed(without("install"))),
-    own("byol.one-way", "region", byol.on_cloud(without("region"))),
-    own("byol.one-way", "install", byol.on_cloud(setting("install", True))),
-    own("byol.no-https", "sites[0].https", byol.on_cloud(setting("sites.0.https", {"redirect": False}))),
-    own("byol.last-port", "publish.port", byol.on_cloud(setting("publish.port", 65_535))),
-    own("byol.licence-app", "app", byol.installed(), byol.licence(apps=("load-balancer",))),
-    own("byol.licence-clock", "licence", byol.installed(), byol.licence(issued=int(byol.NOW) + 86_401)),
-    own("byol.licence-count", "machines", byol.installed(setting("machines", 5))),
-    own("byol.licence-expired", "licence", byol.installed(), now=byol.YEAR_ENDS),
-    own("byol.licence-forged", "licence", byol.installed(), byol.licence().replace("acme-1", "acme-2")),
-    own("byol.licence-forged", "licence", byol.installed(setting("vendor_key", f"{'A' * 43}="))),
-    own("byol.licence-forged", "licence", byol.installed(), ""),
-    own("byol.licence-not-yet", "licence", byol.installed(), now=byol.YEAR_BEGINS - 1),
-    own("byol.licence-tenant", "tenant", byol.installed(), byol.licence(tenant="globex")),
-    own("zone.region-unknown", "region", byol.on_cloud(setting("region", "r99"))),
-    own("network.size", "ipv4", byol.on_cloud(setting("ipv4", "10.99.0.0/25"))),
-    own("network.reserved", "ipv6", byol.on_cloud(setting("ipv6", "ff02::/64"))),
-    own("instance.size", "memory_mib", byol.on_cloud(setting("memory_mib", 9000))),
-    own("site.duplicate-host", "sites[1].host", byol.installed(setting("sites", [byol.SITE, byol.SITE]))),
-    own("site.origin-address", "sites[0].origins[0].address", byol.installed(setting(OWN, {"address": "::1"}))),
-    own("site.origin-unknown", "sites[0].origins[0].lab", byol.installed(setting(OWN, {"lab": "web"}))),
-    own("site.ceiling", "sites[0].mode", byol.installed(setting("sites.0", {**byol.SITE, "mode": "RECORD",
-        "ceilings": {"lowest_mode": "MITIGATION"}}))),
-    own("spec.type", "edges", byol.installed(setting("edges", []))),
-    own("spec.unknown-key", "tennant", byol.installed(setting("tennant", "acme"))),
+    *BYOL,
+    *EDGE_POOLS,
+    *CLOUDFLARE,
+    *FAILOVER,
+    *HARDWARE,
+    *SERVER,
+    *KEPT,
+    *DNS,
+    *REPLACEMENT,
+    *UPS,
     text("byol.no-zone", "byol", "byol: web\ntenant: acme\n"),
     text("spec.yaml", "zone.yaml", "zone: a\nzone: b\n"),
     text("spec.yaml", "zone.yaml", "a: &x [1]\nb: *x\n"),
@@ -331,13 +328,6 @@ CASES = [
     text("spec.yaml", "zone.yaml", f"a: {'9' * 5000}\n"),
     text("spec.file", "zone.yaml", "#" * (1024 * 1024 + 1)),
 ]  # fmt: skip
-
-
-def refusals(refuse: Callable[[], object]) -> tuple[Refusal, ...]:
-    """What that is refused for; a test fails that is refused nothing."""
-    with pytest.raises(RefusedError) as refused:
-        refuse()
-    return refused.value.refusals
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.rule}-{c.path}")

@@ -13,12 +13,12 @@ def with_regions(*regions: Region) -> Catalogue:
     return dataclasses.replace(load_catalogue(), regions={(region.provider, region.name): region for region in regions})
 
 
-def test_the_local_cloud_has_five_regions_of_five_operators() -> None:
+def test_the_local_cloud_has_eight_regions_of_eight_operators() -> None:
     regions = [region for region in load_catalogue().regions.values() if region.provider is Provider.LOCAL]
     assert {region.name for region in regions} == {
-        f"lab-{where}" for where in ("north", "south", "east", "west", "centre")
+        f"lab-{where}" for where in ("north", "south", "east", "west", "centre", "coast", "hill", "isle")
     }
-    assert len({region.operator for region in regions}) == 5
+    assert len({region.operator for region in regions}) == 8
 
 
 def test_areas_are_rectangles_with_a_source() -> None:

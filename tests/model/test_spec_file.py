@@ -79,7 +79,8 @@ def test_says_value_and_way_out(wrong: str, path: str, message: str, fix: str) -
 def test_a_missing_choice_names_the_choices() -> None:
     with pytest.raises(RefusedError) as error:
         parse_spec("zone: a\narea: lab\nclusters: [{name: a, region: lab-north}]")
-    assert [r.fix for r in error.value.refusals] == ["add `provider: ...`, one of local, aws, digitalocean, hetzner"]
+    known = ", ".join(Provider)
+    assert [r.fix for r in error.value.refusals] == [f"add `provider: ...`, one of {known}"]
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,12 @@ SYSCTLS = {
 FILES = (
     File("/usr/lib/hdinfra/droplet", asset("droplet"), 0o755),
     File("/usr/lib/hdinfra/fetch", asset("fetch"), 0o755),
+    File("/usr/lib/hdinfra/linode", asset("linode"), 0o755),
     File("/usr/lib/hdinfra/previous", asset("previous"), 0o755),
     File("/usr/sbin/hdctl", asset("hdctl"), 0o755),
     File("/usr/sbin/hdsync", asset("hdsync"), 0o755),
 )
-"""What starts the agent, which itself comes as a bundle; and what only a Droplet of DigitalOcean runs."""
+"""What starts the agent, which itself comes as a bundle; and what only a Droplet of DigitalOcean, or a Linode, runs."""
 
 FIREWALL_UNIT = Unit("hdinfra-firewall.service", content=asset("hdinfra-firewall.service"))
 
@@ -32,6 +33,8 @@ UNITS = (
     FIREWALL_UNIT,
     Unit("hdinfra-droplet.service", content=asset("hdinfra-droplet.service"), enabled=False),
     Unit("hdinfra-droplet.timer", content=asset("hdinfra-droplet.timer")),
+    Unit("hdinfra-linode.service", content=asset("hdinfra-linode.service"), enabled=False),
+    Unit("hdinfra-linode.timer", content=asset("hdinfra-linode.timer")),
     Unit("hdsync.service", content=asset("hdsync.service")),
     Unit("hdsync-previous.service", content=asset("hdsync-previous.service"), enabled=False),
 )

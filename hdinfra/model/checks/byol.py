@@ -9,7 +9,8 @@ from hdinfra.model.checks.instances import check_instances
 from hdinfra.model.checks.network import check_network
 from hdinfra.model.refusal import Refusal
 from hdinfra.model.regions import Catalogue
-from hdinfra.model.spec import ClusterSpec, HttpsSpec, InstanceSpec, TenantSpec, ZoneSpec
+from hdinfra.model.site_parts import HttpsSpec
+from hdinfra.model.spec import ClusterSpec, InstanceSpec, TenantSpec, ZoneSpec
 
 _SITES = "instances[0].tenants[0].sites"
 _CLUSTER = "clusters[0]."

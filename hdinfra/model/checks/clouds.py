@@ -25,10 +25,12 @@ def check_clouds(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
     """`cloud.*`, `zone.local-alone`, `publish.local-only`, `account.clouds-only` and `cluster.zone-unknown`."""
     spots = _spots(spec)
     yield from _required(spec, spots, catalogue)
+    yield from _dual_stack(spec, spots, catalogue)
     yield from _snapshots(spec, spots, catalogue)
     yield from _volumes(spec, catalogue)
     yield from _volume_snapshots(spec, catalogue)
     yield from _buckets(spec, catalogue)
+    yield from _balancers(spec, catalogue)
     yield from _zones(spec, catalogue)
     yield from _own_addresses(spec, catalogue)
     yield from _local(spots)
@@ -83,9 +85,25 @@ def _lacking(spot: _Spot, feature: Feature, need: str, why: str) -> Refusal:
 def _required(spec: ZoneSpec, spots: Sequence[_Spot], catalogue: Catalogue) -> Iterator[Refusal]:
     for spot in spots:
         for feature in spec.require:
-            why = catalogue.lacks(spot.spec.provider, feature)
+            why = _missing(spot, feature, catalogue)
             if why and feature not in spot.spec.waivers:
                 yield _lacking(spot, feature, f"`{spot.spec.name}` is required to have {feature}", why)
+
+
+def _dual_stack(spec: ZoneSpec, spots: Sequence[_Spot], catalogue: Catalogue) -> Iterator[Refusal]:
+    """Whatever is required: users, origins and other Machines may have IPv6 alone. Only a reviewed reason waives it."""
+    for spot in spots:
+        why = catalogue.lacks(spot.spec.provider, Feature.IPV6)
+        if why and Feature.IPV6 not in spot.spec.waivers and Feature.IPV6 not in spec.require:
+            yield _lacking(spot, Feature.IPV6, f"Machines of `{spot.spec.name}` would have IPv4 alone", why)
+
+
+def _missing(spot: _Spot, feature: Feature, catalogue: Catalogue) -> str | None:
+    """Why it is not there: some providers have availability zones in some of their regions."""
+    region = catalogue.region(spot.spec.provider, spot.spec.region)
+    if feature is Feature.AVAILABILITY_ZONES and region and not region.zones:
+        return catalogue.lacks(spot.spec.provider, feature) or f"`{region.name}` is one failure domain"
+    return catalogue.lacks(spot.spec.provider, feature)
 
 
 def _snapshots(spec: ZoneSpec, spots: Sequence[_Spot], catalogue: Catalogue) -> Iterator[Refusal]:
@@ -142,10 +160,29 @@ def _buckets(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
         )
 
 
+def _balancers(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
+    for index, place in enumerate(spec.edge.places if spec.edge else ()):
+        spot = _Spot(f"edge.places[{index}]", place)
+        none = catalogue.lacks(place.provider, Feature.LOAD_BALANCERS)
+        if place.load_balancer and none:
+            message = f"`{place.name}` asks for a load balancer, and `{place.provider}` has none: {none}."
+            fix = "drop `load_balancer`, or choose another provider"
+            yield Refusal(f"{spot.path}.load_balancer", f"cloud.no-{Feature.LOAD_BALANCERS}", message, fix)
+            continue
+        ipv4_alone = catalogue.lacks(place.provider, Feature.BALANCER_IPV6)
+        if place.load_balancer and ipv4_alone and Feature.BALANCER_IPV6 not in place.waivers:
+            need = f"`{place.name}` is to be reached in both families through its load balancer"
+            yield _lacking(spot, Feature.BALANCER_IPV6, need, ipv4_alone)
+        shared = catalogue.lacks(place.provider, Feature.SPREAD)
+        if place.machines > 1 and shared and Feature.SPREAD not in place.waivers:
+            need = f"`{place.name}` has {place.machines} machines, which could share one server"
+            yield _lacking(spot, Feature.SPREAD, need, shared)
+
+
 def _zones(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
     for index, cluster in enumerate(spec.clusters):
         spot, region = _Spot(f"clusters[{index}]", cluster), catalogue.region(cluster.provider, cluster.region)
-        why = catalogue.lacks(cluster.provider, Feature.AVAILABILITY_ZONES)
+        why = _missing(spot, Feature.AVAILABILITY_ZONES, catalogue)
         if cluster.zones and why:
             yield _lacking(spot, Feature.AVAILABILITY_ZONES, f"`{cluster.name}` names availability zones", why)
         if region is None or why:

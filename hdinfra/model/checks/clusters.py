@@ -98,7 +98,7 @@ def _data_centres(spec: ZoneSpec) -> Iterator[Refusal]:
 
 
 def _names(spec: ZoneSpec) -> Iterator[Refusal]:
-    seen: dict[str, str] = dict(_RESERVED)
+    seen: dict[str, str] = {**_RESERVED, **({"dns": "the name servers"} if spec.dns else {})}
     places = spec.edge.places if spec.edge else ()
     named = [(f"clusters[{i}].name", "Cluster", cluster.name) for i, cluster in enumerate(spec.clusters)]
     named += [(f"edge.places[{i}].name", "edge place", place.name) for i, place in enumerate(places)]

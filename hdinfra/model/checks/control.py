@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from itertools import count
 
+from hdinfra.model.publish import PublishSpec
 from hdinfra.model.refusal import Refusal
-from hdinfra.model.spec import PublishSpec, ZoneSpec
+from hdinfra.model.spec import ZoneSpec
 
 
 def check_control(spec: ZoneSpec) -> Iterator[Refusal]:
@@ -25,7 +26,7 @@ def check_control(spec: ZoneSpec) -> Iterator[Refusal]:
 
 
 def published(publish: PublishSpec, number: int) -> PublishSpec:
-    """Where the API machine of that number (from 0) is shown."""
+    """Where the API machine of the Cluster of that number (from 0) is shown."""
     return publish.model_copy(update={"port": publish.port + number})
 
 

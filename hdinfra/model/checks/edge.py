@@ -5,15 +5,16 @@ from ipaddress import IPv4Address
 from itertools import count
 from typing import NamedTuple
 
+from hdinfra.model.publish import HTTPS_ABOVE
 from hdinfra.model.refusal import Refusal
 from hdinfra.model.regions import Catalogue
-from hdinfra.model.spec import HTTPS_ABOVE, EdgeSpec, PlaceSpec, ZoneSpec
+from hdinfra.model.spec import EdgeSpec, PlaceSpec, ZoneSpec
 
 LAST_PORT = 65_535
 
 
 def check_edge(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
-    """`edge.place-missing`, `edge.two-operators`, `edge.duplicate-port`, `edge.https-port`."""
+    """`edge.place-missing`, `edge.two-operators`, `edge.load-balancer`, `edge.duplicate-port`, `edge.https-port`."""
     if spec.edge is None:
         return
     if not spec.edge.places:
@@ -25,6 +26,7 @@ def check_edge(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
         )
         return
     yield from _operators(spec.edge, catalogue)
+    yield from _one_address(spec.edge)
     yield from _ports(spec.edge)
 
 
@@ -42,6 +44,17 @@ def _operators(edge: EdgeSpec, catalogue: Catalogue) -> Iterator[Refusal]:
         "down.",
         f"add a place with `region: {others[0]}`" if others else "add a place of another operator",
     )
+
+
+def _one_address(edge: EdgeSpec) -> Iterator[Refusal]:
+    for index, place in enumerate(edge.places):
+        if place.machines > 1 and not place.load_balancer:
+            yield Refusal(
+                f"edge.places[{index}].machines",
+                "edge.load-balancer",
+                f"`{place.name}` has {place.machines} machines, and users come to one address a place.",
+                "write `load_balancer: true` there, or `machines: 1`",
+            )
 
 
 def _ports(edge: EdgeSpec) -> Iterator[Refusal]:

@@ -10,22 +10,26 @@ from hdinfra.model.spec import InstanceSpec, Mode, OriginSpec, Profile, SiteSpec
 
 CONTROL = "control"
 """As an Instance would be called, so are the API machines: `<cluster>-control-1`."""
+DNS = "dns"
+"""And the name servers, where the Zone has some: `<cluster>-dns-1`."""
 
 
 def check_instances(spec: ZoneSpec) -> Iterator[Refusal]:
-    """`instance.duplicate-name`, `instance.cluster-unknown`, `tenant.duplicate-name`, `site.*`."""
+    """`instance.duplicate-name`, `instance.cluster-unknown`, `instance.latch`, `tenant.duplicate-name`, `site.*`."""
     clusters = {cluster.name for cluster in spec.clusters}
-    names: set[str] = {CONTROL}
+    taken = {CONTROL: "The management API", **({DNS: "The Zone's DNS"} if spec.dns else {})}
+    names: set[str] = set(taken)
     for index, instance in enumerate(spec.instances):
         path = f"instances[{index}]"
         if instance.name in names:
-            who = "The management API" if instance.name == CONTROL else "Another Instance"
+            who = taken.get(instance.name, "Another Instance")
             message = f"{who} is called `{instance.name}` too; their Machines would have the same names."
             fix = f"write `name: {instance.name[:30]}2`"
             yield Refusal(f"{path}.name", "instance.duplicate-name", message, fix)
         names.add(instance.name)
         yield from _clusters(instance, path, clusters)
         yield from _tenants(instance, path)
+        yield from _latch(instance, path)
     yield from _sites(spec)
 
 
@@ -53,6 +57,15 @@ def _tenants(instance: InstanceSpec, path: str) -> Iterator[Refusal]:
                 f"write `name: {tenant.name[:30]}2`, or put both tenants' sites under one",
             )
         names.add(tenant.name)
+
+
+def _latch(instance: InstanceSpec, path: str) -> Iterator[Refusal]:
+    health = instance.health
+    for name in () if health.latch else ("rejoin", "silence_seconds"):
+        if (found := getattr(health, name)) is not None:
+            message = f"`{instance.name}` has `{name}: {found}`, which concerns a latch, and no latch."
+            fix = f"write `latch: true` beside it, or drop `{name}`"
+            yield Refusal(f"{path}.health.{name}", "instance.latch", message, fix)
 
 
 def _sites(spec: ZoneSpec) -> Iterator[Refusal]:

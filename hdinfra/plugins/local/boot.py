@@ -9,6 +9,7 @@ from docker.models.containers import Container
 
 from hdinfra.plugins.kind import Call, PluginError
 from hdinfra.plugins.local.console import evidence, run
+from hdinfra.plugins.local.limits import inotify_spent
 
 DEADLINE_SECONDS = 120
 _SLICE_SECONDS = 3  # how long a Cancel may go unnoticed
@@ -54,12 +55,12 @@ def _result(container: Container, call: Call) -> str | None:
         if container.status == "running":  # too early for the engine to enter it
             call.cancelled.wait(0.2)
             return None
-        raise _not_booted(container, f"the machine is {container.status} instead of running") from error
+        raise _ended(container) from error
     if ran.code == 0:
         return ran.out
     container.reload()
     if container.status != "running":
-        raise _not_booted(container, f"the machine is {container.status} instead of running")
+        raise _ended(container)
     return None
 
 
@@ -70,6 +71,12 @@ def _ask_machine(container: Container, booted: Sequence[str]) -> None:
     if ran.code:
         said = (ran.err or ran.out).strip()
         raise _not_booted(container, f"`{' '.join(booted)}` ended with {ran.code}: {said}")
+
+
+def _ended(container: Container) -> NotBootedError:
+    spent = inotify_spent()
+    why = f"the machine is {container.status} instead of running"
+    return _not_booted(container, f"{why}\n{spent}" if spent else why)
 
 
 def _not_booted(container: Container, why: str) -> NotBootedError:

@@ -20,7 +20,7 @@ from hdinfra.plugins.local.names import Ownership
 _SEED = "/var/lib/cloud/seed/nocloud"
 _CPU_PERIOD = 100_000  # microseconds, the kernel's default
 _STOP_SIGNAL = "SIGRTMIN+3"  # systemd's orderly halt
-FIXED = ("image", "networks", "description", "metaData", "booted", "ports")
+FIXED = ("image", "networks", "description", "metaData", "booted", "ports", "devices")
 """What only a new container can have. User data is not among it: it is read once, at the first boot, and holds things
 that are renewed with every run; `description` is the digest of what in it matters."""
 _PORT_BUSY = re.compile(r"address already in use|port is already allocated|ports are not available", re.I)
@@ -35,7 +35,7 @@ _SYSCTLS = {
 
 def spec_hash(inputs: Values) -> str:
     """The content of all that only a new container can have."""
-    fixed = {name: inputs[name] for name in FIXED}
+    fixed = {name: inputs[name] for name in FIXED if name in inputs}
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
 
 
@@ -51,7 +51,7 @@ def make(engine: Engine, owner: Ownership, resource: str, inputs: Values) -> Con
     """Creates it, not yet started, with its networks, limits and seed."""
     api = engine.client.api
     first = inputs["networks"][0]
-    targets = sorted({int(port["target"]) for port in inputs["ports"]})
+    targets = sorted({(int(port["target"]), port.get("protocol", "tcp")) for port in inputs["ports"]})
     created = api.create_container(
         inputs["image"],
         command=["/sbin/init"],
@@ -133,10 +133,14 @@ def _host_config(engine: Engine, inputs: Values) -> dict[str, Any]:
         "cap_add": ["NET_ADMIN", "SYS_ADMIN"],
         "cpu_period": _CPU_PERIOD,
         "cpu_quota": quota,
+        "devices": [f"{path}:{path}:rwm" for path in inputs.get("devices", ())],
         "mem_limit": memory,
         "memswap_limit": memory,
         "network_mode": inputs["networks"][0]["network"],
-        "port_bindings": {int(port["target"]): (port["address"], int(port["port"])) for port in inputs["ports"]},
+        "port_bindings": {
+            f"{int(port['target'])}/{port.get('protocol', 'tcp')}": (port["address"], int(port["port"]))
+            for port in inputs["ports"]
+        },
         "sysctls": _SYSCTLS,
         "ulimits": ulimits(engine.url),
     }

@@ -3,20 +3,22 @@
 import fcntl
 import os
 import shutil
+import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import docker
 import requests
 from docker.errors import DockerException
 
 from hdinfra.plugins.kind import PluginError
+from hdinfra.plugins.local.commands import Api
 
 WORLD_FAILURES: tuple[type[BaseException], ...] = (DockerException, requests.RequestException, OSError)
 CALL_SECONDS = 120  # longest single answer: a start on a busy machine; exec and builds have deadlines of their own
@@ -49,15 +51,16 @@ class EngineFacts:
 class Engine:
     """One container engine, found once. Its client's connection pool serves all threads."""
 
-    def __init__(self, url: str, service: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, url: str, service: int | None = None) -> None:
         self.url = url
-        self.service = service  # the Podman that we started, which ends by itself when idle
+        self.service = service  # process id of the Podman that we started, which ends by itself when idle
         pong = _ping(url)
         if pong is None:
             raise EngineNotFound(f"the container engine `{url}` does not answer.\nfix: start it")
-        self.client = docker.DockerClient(
-            base_url=url, timeout=CALL_SECONDS, max_pool_size=_CONNECTIONS, version=pong.api_version
-        )
+        settings: dict[str, Any] = {"timeout": CALL_SECONDS, "max_pool_size": _CONNECTIONS}
+        self.client = docker.DockerClient(base_url=url, version=pong.api_version, **settings)
+        self.client.api.close()
+        self.client.api = Api(url, pong.api_version, **settings)
         self._podman = pong.podman
         self._facts: EngineFacts | None = None
 
@@ -166,22 +169,33 @@ def _own_podman() -> Engine:
     return Engine(url, service)
 
 
-def _started_podman(podman: str, url: str, log: Path) -> subprocess.Popen[bytes]:
+def _started_podman(podman: str, url: str, log: Path) -> int:
     # crun refuses hybrid cgroup hosts; runc takes them.
     runtime = ["--runtime", "runc"] if _host_cgroup_version() == "1" and shutil.which("runc") else []
-    argv = [podman, *runtime, "system", "service", f"--time={_IDLE_SECONDS}", url]
+    # It outlives us and the folder that we stand in, and without a folder it can start nothing.
+    argv = ["env", "--chdir=/", podman, *runtime, "system", "service", f"--time={_IDLE_SECONDS}", url]
     with log.open("wb") as talk:
-        # It outlives us and the folder that we stand in, and without a folder it can start nothing.
-        process = subprocess.Popen(  # noqa: S603 - our own argument list
-            argv, cwd="/", stdin=subprocess.DEVNULL, stdout=talk, stderr=talk, start_new_session=True, close_fds=True
+        # No Popen: one that is let go of while its process runs is a ResourceWarning.
+        pid = os.posix_spawnp(
+            argv[0],
+            argv,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, talk.fileno(), 1),
+                (os.POSIX_SPAWN_DUP2, talk.fileno(), 2),
+            ],
+            setsid=True,
         )
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    deadline, ended = time.monotonic() + _START_SECONDS, False
+    while time.monotonic() < deadline and not ended:
         if _answers(url):
-            return process
+            return pid
         time.sleep(0.1)
-    process.kill()
-    process.wait()
+        ended = os.waitpid(pid, os.WNOHANG)[0] == pid
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
     raise EngineNotFound(
         f"`{' '.join(argv)}` did not answer within {_START_SECONDS} s; it said:\n"
         f"{log.read_text(errors='replace')[-2000:]}\n"

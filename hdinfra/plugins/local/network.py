@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import ClassVar
 
 from docker.errors import APIError, NotFound
@@ -13,7 +14,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from hdinfra.plugins.kind import Call, Difference, PluginError, Values
 from hdinfra.plugins.local.engine import Engine
-from hdinfra.plugins.local.names import SPEC_LABEL, Ownership
+from hdinfra.plugins.local.names import LABEL, SPEC_LABEL, Ownership
 from hdinfra.plugins.shapes import Address, Failure, Record
 
 # Docker; Podman with a subnet of another network or of the host.
@@ -101,12 +102,32 @@ class NetworkKind:
     def _explained(self, error: APIError, resource: str, inputs: Values) -> Exception:
         if not _BUSY.search(str(error.explanation)):
             return error
+        holders = ", ".join(_whose(network) for network in self._overlapping(inputs)) or str(error.explanation)
         return PluginError(
-            f"network `{resource}`: `{inputs['ipv4']}` or `{inputs['ipv6']}` is in use on this host already "
-            f"({error.explanation}).\n"
+            f"network `{resource}`: `{inputs['ipv4']}` or `{inputs['ipv6']}` is in use on this host already, by "
+            f"{holders}. Zones on one computer need pools of their own.\n"
             "fix: write another pool under `network.ipv4` (or `network.ipv6`) of the spec, such as "
             "`ipv4: 10.112.0.0/12`, or remove the network that uses it"
         )
+
+    def _overlapping(self, inputs: Values) -> list[Network]:
+        asked = [ip_network(inputs[family]) for family in ("ipv4", "ipv6")]
+        return [
+            network
+            for network in self._engine.client.networks.list()
+            if any(one.version == used.version and one.overlaps(used) for used in _subnets(network) for one in asked)
+        ]
+
+
+def _subnets(network: Network) -> list[IPv4Network | IPv6Network]:
+    configs = (network.attrs.get("IPAM") or {}).get("Config") or ()
+    return [ip_network(one["Subnet"], strict=False) for one in configs if one.get("Subnet")]
+
+
+def _whose(network: Network) -> str:
+    labels = network.attrs.get("Labels") or {}
+    stack, namespace = (labels.get(f"{LABEL}.{name}") for name in ("stack", "namespace"))
+    return f"`{network.name}`" + (f" of stack `{stack}` (namespace `{namespace}`)" if stack else "")
 
 
 def _spec(inputs: Values) -> str:

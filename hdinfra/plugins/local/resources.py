@@ -84,7 +84,7 @@ class Machine(pulumi.CustomResource):
     `networks` is a list of {"network", "ipv4", "ipv6"}, `ports` of {"address", "port", "target"}. `user_data` is
     cloud-config and kept secret; it counts at the first boot only, `description` (SHA-256) says when a new machine is
     wanted. `container` is the engine's name, `container_id` changes whenever the container was
-    made anew, `running` is what the last look saw.
+    made anew, `running` is what the last look saw. `devices`: paths of this computer's devices that it has too.
     """
 
     container: pulumi.Output[str]
@@ -107,6 +107,7 @@ class Machine(pulumi.CustomResource):
         ports: pulumi.Input[Sequence[Mapping[str, pulumi.Input[Any]]]],
         labels: pulumi.Input[Mapping[str, pulumi.Input[str]]],
         booted: pulumi.Input[Sequence[str]],
+        devices: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props: dict[str, Any] = {
@@ -120,6 +121,7 @@ class Machine(pulumi.CustomResource):
             "ports": ports,
             "labels": labels,
             "booted": booted,
+            **({"devices": list(devices)} if devices else {}),
             "container": None,
             "container_id": None,
             "ipv4": None,

@@ -17,11 +17,24 @@ _ATTEMPTS = 5  # against others who release at the same time
 _MEND = "\nfix: mend the policy and run `hdinfra up` again"
 
 
-class RolledBackError(PluginError):
-    """A machine went back from the release; `back` is the release that brought the others back, None if none could."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The word by which a machine said that it went back from a release, and when we had it (monotonic seconds)."""
 
-    def __init__(self, message: str, back: Release | None) -> None:
+    report: Report
+    heard: float
+
+
+class RolledBackError(PluginError):
+    """The release was taken back; `back` brought the others back, None if none could.
+
+    `refusal`: of the machine that went back from it by itself; None when it was merely late to serve it. A machine
+    forgets what it refused as soon as it serves `back`, so whoever asks later may find nobody who did.
+    """
+
+    def __init__(self, message: str, back: Release | None, refusal: Refusal | None) -> None:
         self.back = back
+        self.refusal = refusal
         super().__init__(message)
 
 
@@ -275,16 +288,19 @@ class Rollout:
     def _failed(self, release: Release, fail: Fail, good: Release | None, watch: Watch) -> RolledBackError:
         who = "its canary " if len(release.released) == 1 else ""
         said = f"release {release.number} of `{release.scope}` failed on {who}`{fail.machine}`: {fail.reason}"
+        last = watch.reports.get(fail.machine)
+        refusal = Refusal(last, time.monotonic()) if last and last.refuses(release.number) else None
         if good is None:
-            return RolledBackError(f"{said}\nThere is no earlier release to go back to: it stays there.{_MEND}", None)
+            left = "There is no earlier release to go back to: it stays there."
+            return RolledBackError(f"{said}\n{left}{_MEND}", None, refusal)
         try:
             back = self.roll_back(release, good)
         except PluginError as error:
             left = f"What had it goes back by itself, but the roll-back could not be published: {error}"
-            return RolledBackError(f"{said}\n{left}", None)
+            return RolledBackError(f"{said}\n{left}", None, refusal)
         self._wait_rolled_back(back, watch)
         done = f"Release {back.number} brings all {len(back.members)} machines back to what they served before."
-        return RolledBackError(f"{said}\n{done}{_MEND}", back)
+        return RolledBackError(f"{said}\n{done}{_MEND}", back, refusal)
 
     def _wait_rolled_back(self, back: Release, watch: Watch) -> None:
         def settled() -> bool:

@@ -59,6 +59,7 @@ def test_a_host_that_holds_all_limits_says_nothing_of_them(place: Guest) -> None
     assert (told["serving"], told["limits_unenforced"]) == (True, [])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("busy", [("acme", "globex"), ("acme", "globex", "initech")], ids=len)
 def test_busy_tenants_have_equal_shares(place: Guest, busy: tuple[str, ...]) -> None:
     with spinning(place, busy):
@@ -69,6 +70,7 @@ def test_busy_tenants_have_equal_shares(place: Guest, busy: tuple[str, ...]) -> 
     assert all(0.95 * fair <= one <= 1.05 * fair for one in used), used
 
 
+@pytest.mark.alone
 def test_alone_it_has_the_machine_and_gives_back_within_a_second(place: Guest) -> None:
     with spinning(place, ["acme"]):
         alone = [row[1] / 1e6 / 2 for row in deltas(shares(place, 20, 2, "acme"))]
@@ -80,10 +82,13 @@ def test_alone_it_has_the_machine_and_gives_back_within_a_second(place: Guest) -
         after = [row[1] / 1e6 / 2 for row in deltas(shares(place, 8, 1, "acme"))]
     # The machine's own programs run now and then; between them it has both cores.
     assert max(alone) > 0.85 * 2, alone
-    # From the first half second in which the neighbour runs at all, at most one more until it has its half.
+    # From the first half second in which the neighbour runs at all, at most one more until it has its half. It keeps
+    # it: summed up, for a single half second also tells of when the host let the guest's cores run.
     came = next(number for number, row in enumerate(rows) if row[2] > 0.05 * row[1])
-    assert all(0.8 < theirs / mine < 1.25 for _, mine, theirs in rows[came + 2 :]), rows
-    assert len(rows[came + 2 :]) >= 4, rows
+    back = rows[came + 2 :]
+    assert len(back) >= 4, rows
+    assert any(0.8 < theirs / mine < 1.25 for _, mine, theirs in rows[came + 1 : came + 3]), rows
+    assert 0.95 < sum(row[2] for row in back) / sum(row[1] for row in back) < 1.05, rows
     assert max(after) > 0.85, after
 
 
@@ -113,6 +118,7 @@ def test_a_fork_bomb_ends_at_the_plans_tasks(place: Guest) -> None:
     assert set(visits(place, "acme", 3)["codes"]) == {200}
 
 
+@pytest.mark.alone
 def test_a_neighbour_answers_nearly_as_fast_beside_a_tenant_at_full_load(place: Guest) -> None:
     """A tenth of what `make bench` measures, whose goal is 1.5 times."""
     pairs = p99_pairs(place, 3, 40)

@@ -1,0 +1,82 @@
+"""What `hdraid fail` and `hdraid verify` do."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from .commands import wait
+from .raid_arrays import Array, Member, Seen
+from .raid_boot import LOADER
+from .raid_esps import differing
+from .raid_notes import CHECKED, Note, Notes
+from .raid_replace import Place
+from .raid_rules import busy, may_fail, words
+from .raid_server import ARRAYS, ESP, RaidError
+
+_REMOVE_SECONDS = 20
+
+
+def fail(place: Place, name: str) -> str:
+    """Take a disk out of every array, so that it can be pulled; its serial number. The others can start the server."""
+    seen = place.look()
+    disk = may_fail(seen, name)
+    place.esps.move_away(seen, disk)
+    for array, member in seen.memberships(disk):
+        # Looked at anew each time: another disk may have gone meanwhile.
+        may_fail(place.look(), disk.serial or disk.name)
+        _take_out(place, array, member)
+    place.told(f"{words(disk)} is in no array any more: pull it, put a blank one in, then `hdraid replace`")
+    return disk.serial
+
+
+def _take_out(place: Place, array: Array, member: Member) -> None:
+    place.told(f"array {array.name}: taking {member.name} out")
+    if not member.is_lost:
+        place.must("mdadm", "--manage", f"/dev/{array.device}", "--fail", f"/dev/{member.name}")
+
+    def removed() -> bool:
+        place.run(("mdadm", "--manage", f"/dev/{array.device}", "--remove", f"/dev/{member.name}"))
+        return all(one.member(member.name) is None for one in place.look().arrays)
+
+    if not wait(removed, _REMOVE_SECONDS):
+        raise RaidError(f"array {array.name} does not let go of {member.name}: see the kernel's words (`dmesg`)")
+
+
+def verify(place: Place, notes: Notes, await_rest: Callable[[str], Array]) -> list[str]:
+    """Have every array compared with itself, and see that each disk can start the server; what is wrong."""
+    seen = place.look()
+    for array in seen.arrays:
+        if array.is_busy:
+            raise RaidError(busy(array))
+    return [*_cut_alike(seen), *_bootable(place, seen), *_compared(place, seen, notes, await_rest)]
+
+
+def _cut_alike(seen: Seen) -> Iterator[str]:
+    own = seen.own()
+    for disk in own[1:]:
+        cuts = [[(p.number, p.label, p.start, p.sectors, p.kind) for p in each.partitions] for each in (own[0], disk)]
+        if cuts[0] != cuts[1]:
+            yield f"{words(disk)} is cut otherwise than {words(own[0])}"
+    yield from (f"disk {serial} is missing" for serial in seen.missing())
+
+
+def _bootable(place: Place, seen: Seen) -> Iterator[str]:
+    found = place.esps.look(seen)
+    for serial, wrong in differing(found).items():
+        yield f"boot partition ({ESP}) of {serial}: {wrong}"
+    if not differing(found):
+        place.told(f"{len(found)} boot partitions are alike, each with {LOADER}")
+
+
+def _compared(place: Place, seen: Seen, notes: Notes, await_rest: Callable[[str], Array]) -> Iterator[str]:
+    for name in ARRAYS:
+        array = next((one for one in seen.arrays if one.name == name), None)
+        if array is None or not array.is_whole:
+            yield f"array {name} {array.marks if array else 'does not run'}: it cannot be compared"
+            continue
+        (place.root / f"sys/block/{array.device}/md/sync_action").write_text("check\n")
+        done = await_rest(name)
+        text = f"{done.mismatches} sectors differ"
+        notes.add(Note("hdraid", CHECKED, f"/dev/{array.device}", text, int(time.time())))
+        place.told(f"array {name} {done.marks}: {text}")
+        if done.mismatches and name != "swap":
+            yield f"array {name}: {text}"

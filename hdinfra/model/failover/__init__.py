@@ -1,0 +1,1 @@
+"""Failover between sites: what a user declares, what of it is refused, and how long a switch takes at worst."""

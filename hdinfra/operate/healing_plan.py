@@ -1,0 +1,105 @@
+"""What a heal or a restore would change, decided from what is deployed alone; the working copy is not asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import hdinfra
+from hdinfra.model.costs import monthly_prices
+from hdinfra.model.healing.order import Order, SuppliedPair, digest_of, held_for
+from hdinfra.model.healing.spec import HealingBudget
+from hdinfra.model.held import Held
+from hdinfra.model.held_file import load_held
+from hdinfra.model.plan import Supplied, ZonePlan
+from hdinfra.model.spec import ZoneSpec
+from hdinfra.operate.control import plain
+from hdinfra.operate.engine import Deployed
+from hdinfra.operate.errors import HealError
+from hdinfra.operate.workspace import Workspace
+from hdinfra.planning import Certificates
+
+_CERTIFICATES = "hdpolicy:index:Certificates"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is deployed. `floor`: the highest serial that any decisions here have, deployed or not."""
+
+    text: str
+    spec: ZoneSpec
+    held: Held
+    supplied: Mapping[str, SuppliedPair]
+    floor: int
+
+    def order(self, **changes: Any) -> Order:
+        """One that holds for exactly this state."""
+        return Order(
+            serial=self.held.serial,
+            spec=digest_of(self.text),
+            floor=self.floor,
+            supplied=dict(self.supplied),
+            **changes,
+        )
+
+    def plan(self, order: Order | None = None) -> ZonePlan:
+        """As it is, or as it would be. RefusedError where that breaks a rule."""
+        certificates = {host: Supplied(pair.certificate, pair.key) for host, pair in self.supplied.items()}
+        held = held_for(order, self.held) if order else self.held
+        return hdinfra.planned(self.spec, held, Certificates(certificates))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Machines that come and go by name, and what those that come cost in a month by the catalogue's estimates."""
+
+    comes: tuple[str, ...]
+    goes: tuple[str, ...]
+    monthly_euro: float
+
+    def within(self, budget: HealingBudget) -> None:
+        """HealError where it is more than the budget allows."""
+        over = [
+            (len(self.comes) > budget.machines, f"{len(self.comes)} new machines, of {budget.machines} allowed"),
+            (
+                self.monthly_euro > budget.monthly_euro,
+                f"{self.monthly_euro:,.2f} € more a month, of {budget.monthly_euro:,.2f} € allowed",
+            ),
+        ]
+        told = "; ".join(text for broken, text in over if broken)
+        if told:
+            raise HealError(
+                f"This heal is over its budget: {told}. Nothing was done.",
+                running="every machine that ran before",
+                retry="the same with --over-budget, or raise `healing.budget` in the spec and `hdinfra up`",
+            )
+
+
+def standing_of(deployed: Deployed | None, workspace: Workspace) -> Standing:
+    """From a state that was read with its secrets; HealError where it does not say what a heal needs."""
+    outputs = deployed.outputs if deployed else {}
+    if deployed is None or not outputs.get("spec") or not outputs.get("held"):
+        raise HealError(
+            f"Stack `{workspace.stack}` does not say what it was made from, so nothing can be made like it.",
+            retry=f"hdinfra up --stack {workspace.stack}",
+        )
+    text, held = str(outputs["spec"]), Held.model_validate(outputs["held"])
+    in_file = load_held(workspace.lock_file)
+    floor = max(held.serial, in_file.serial if in_file else 0)
+    return Standing(text, ZoneSpec.model_validate_json(text), held, _supplied(deployed), floor)
+
+
+def change_of(before: ZonePlan, after: ZonePlan) -> Change:
+    """The difference of two plans of one Zone."""
+    old, new = ({machine.name for machine in plan.machines} for plan in (before, after))
+    was, will = monthly_prices(before), monthly_prices(after)
+    more = sum(max(0.0, price - was.get(place, 0.0)) for place, price in will.items())
+    return Change(tuple(sorted(new - old)), tuple(sorted(old - new)), round(more, 2))
+
+
+def _supplied(deployed: Deployed) -> dict[str, SuppliedPair]:
+    found: dict[str, SuppliedPair] = {}
+    for resource in deployed.resources:
+        if resource["type"] == _CERTIFICATES and not resource.get("delete"):
+            given = plain(resource.get("inputs") or {}).get("supplied") or {}
+            found |= {host: SuppliedPair.model_validate(pair) for host, pair in given.items()}
+    return found

@@ -1,0 +1,1 @@
+"""The provider package `hdmetal`: servers of one's own, installed and watched through their BMC (Redfish)."""

@@ -1,0 +1,1 @@
+"""What is shown of a server that our installer made."""

@@ -1,0 +1,1 @@
+"""What is shown on a WAF machine that is a guest."""

@@ -1,0 +1,111 @@
+"""What an order changes of what is held: away and back leads to where one was."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hdinfra as hd
+from hdinfra.model.healing.order import Order, digest_of, gone_back, held_for
+from hdinfra.model.held import Held
+from hdinfra.model.planner import plan_zone
+from hdinfra.model.refusal import RefusedError
+from hdinfra.model.spec import ZoneSpec
+from hdinfra.model.spec_file import parse_spec
+from tests.graph.specs import ROOT
+from tests.model.test_planner import addresses, own_choice
+from tests.strategies import planned, zones
+
+DRILL = parse_spec((ROOT / "stacks/drill.yaml").read_text(), "drill.yaml")
+
+
+def ordered(held: Held, **changes: object) -> Held:
+    return held_for(Order(serial=held.serial, spec=digest_of(""), **changes), held)  # type: ignore[arg-type]
+
+
+@given(zones(), st.data())
+def test_away_and_back_leads_to_where_one_was(spec: ZoneSpec, data: st.DataObject) -> None:
+    spec = own_choice(spec)
+    first = planned(spec)
+    lost = data.draw(st.sampled_from(spec.clusters)).name
+    try:
+        healed = plan_zone(spec, ordered(first.held, withdraw=(lost,)))
+    except RefusedError:
+        return
+    assert lost not in {machine.place for machine in healed.machines}
+    back = ordered(healed.held, let_in=(lost,), placement=gone_back(healed.held, lost))
+    restored = plan_zone(spec, back)
+    assert addresses(restored) == addresses(first)
+    if lost in first.held.clusters:
+        assert healed.held.clusters[lost] == first.held.clusters[lost], "it cannot be moved meanwhile"
+    assert restored.held.stood == {} and restored.held.withdrawn == ()
+    assert restored.held.serial > healed.held.serial > first.held.serial
+
+
+def test_a_second_loss_keeps_the_memory_of_the_first() -> None:
+    held = plan_zone(DRILL).held
+    assert gone_back(held, "a") == {}, "nobody was away"
+    four = parse_spec(
+        (ROOT / "stacks/drill.yaml")
+        .read_text()
+        .replace("instances:\n", "  - {name: d, provider: local, region: lab-hill}\ninstances:\n", 1),
+        "drill.yaml",
+    )
+    first = plan_zone(four)
+    one, two = first.held.instances["web"].clusters
+    healed = plan_zone(four, ordered(first.held, withdraw=(one,)))
+    again = plan_zone(four, ordered(healed.held, withdraw=(two,)))
+    assert again.held.stood["web"] == (one, two)
+    target = gone_back(again.held, one)["web"]
+    assert one in target and two not in target and len(target) == 2
+
+
+def test_an_avoided_one_keeps_what_it_has_and_gets_nothing_new() -> None:
+    held = plan_zone(DRILL).held
+    here = held.instances["web"].clusters
+    kept = plan_zone(DRILL, ordered(held, avoid=here[:1]))
+    assert kept.held.instances["web"].clusters == here
+    (spare,) = {"a", "b", "c"} - {*here}
+    with pytest.raises(RefusedError) as refused:
+        plan_zone(DRILL, ordered(held, withdraw=here[:1], avoid=(spare,)))
+    assert "instance.two-clusters" in {one.rule for one in refused.value.refusals}
+
+
+def test_what_changes_nothing_counts_no_serial() -> None:
+    held = plan_zone(DRILL).held
+    once = ordered(held, withdraw=("a",))
+    assert ordered(once, withdraw=("a",)) is once
+
+
+def test_no_lock_file_looks_newer_than_what_was_ordered() -> None:
+    held = plan_zone(DRILL).held
+    assert ordered(held, withdraw=("a",), floor=40).serial == 41
+
+
+@pytest.mark.parametrize("names", ["abc", "nop", "xyz"], ids=str)
+def test_api_machines_and_name_servers_that_stay_keep_their_doors(names: str) -> None:
+    """On the local cloud another port is another machine, and the last one that lives would be made anew. Which two
+    of three Clusters are chosen lies with their names."""
+    text = (ROOT / "stacks/drill.yaml").read_text()
+    for before, after in zip("abc", names, strict=True):
+        text = text.replace(f"{{name: {before}, provider: local, region", f"{{name: {after}, provider: local, region")
+    spec = parse_spec(text + "dns: {name: drill.example.net, publish: {port: 15300}}\n", "drill.yaml")
+    first = plan_zone(spec)
+    for role, lost in itertools.product(("control", "dns"), names):
+        doors = {machine.name: machine.publish for machine in first.machines if machine.role == role}
+        healed = plan_zone(spec, ordered(first.held, withdraw=(lost,)))
+        now = [machine for machine in healed.machines if machine.role == role]
+        stayed = [machine for machine in now if machine.name in doors]
+        assert stayed and all(machine.publish == doors[machine.name] for machine in stayed)
+        assert len({machine.publish.port for machine in now if machine.publish}) == 2
+
+
+def test_code_for_first_boots_lies_in_no_withdrawn_cluster() -> None:
+    india = hd.load_spec(ROOT / "stacks/india.yaml")
+    small = tuple(instance.model_copy(update={"capacity": 1}) for instance in india.instances)
+    spec = india.model_copy(update={"instances": small})
+    first = plan_zone(spec)
+    bucket = first.bundles.bucket
+    assert bucket
+    assert plan_zone(spec, ordered(first.held, withdraw=(bucket,))).bundles.bucket not in {None, bucket}

@@ -1,0 +1,3 @@
+module hdinfra/toolchain/ibm_schema
+
+go 1.24
