@@ -22,6 +22,11 @@ METRICS = 2000
 
 _USER = 65532  # `nonroot` of cloudflared's image (its Dockerfile)
 _DNS = ({"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53})
+_RESOLVERS = (
+    {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}},
+    {"ipBlock": {"cidr": "169.254.20.10/32"}},
+)
+"""The cluster's own, and a node's cache (NodeLocal DNSCache): names asked elsewhere would be a way out for anything."""
 
 
 def declare_connectors(  # noqa: PLR0913, PLR0917  one for each thing that is decided elsewhere
@@ -73,6 +78,7 @@ def _pod(labels: dict[str, str], spec: KubernetesSpec, secret: Secret, account: 
     apart = {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"}
     spread = {
         "maxSkew": 1,
+        "minDomains": 2,  # otherwise one way out alone would count as an even spread
         "topologyKey": spec.uplink_label,
         "whenUnsatisfiable": "DoNotSchedule",
         "labelSelector": {"matchLabels": labels},
@@ -131,18 +137,28 @@ def _network(labels: dict[str, str], service: str) -> dict[str, Any]:
     return {
         "podSelector": {"matchLabels": labels},
         "policyTypes": ["Ingress", "Egress"],
-        "egress": [{"to": edges, "ports": ports}, {"ports": list(_DNS)}, _origin(service)],
+        "egress": [{"to": edges, "ports": ports}, {"to": list(_RESOLVERS), "ports": list(_DNS)}, _origin(service)],
     }
 
 
 def _origin(service: str) -> dict[str, Any]:
-    """By a name it is in this cluster, at whatever port its pods have; by an address it is that one alone."""
+    """By a name (`shop.web.svc`) it is in that namespace of this cluster, at whatever port its pods have; by an address
+    it is that one alone."""
     asked = urlsplit(service)
     host = asked.hostname or ""
     try:
         address = ip_address(host)
     except ValueError:
-        return {"to": [{"namespaceSelector": {}}]}
+        return {"to": [_pods(host.removesuffix(".").split("."))]}
     port = asked.port or (443 if asked.scheme == "https" else 80)
     block = {"cidr": f"{address}/{address.max_prefixlen}"}
     return {"to": [{"ipBlock": block}], "ports": [{"protocol": "TCP", "port": port}]}
+
+
+def _pods(labels: list[str]) -> dict[str, Any]:
+    """Of the service that a name leads to (Kubernetes, "DNS for Services and Pods"); in the tunnel's own namespace
+    where it names none."""
+    if len(labels) == 1:
+        return {"podSelector": {}}
+    namespace = labels[labels.index("svc") - 1] if "svc" in labels[2:] else labels[1]
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}

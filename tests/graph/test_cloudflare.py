@@ -28,6 +28,7 @@ ALERT = "cloudflare:index/notificationPolicy:NotificationPolicy"
 HOOK = "cloudflare:index/notificationPolicyWebhooks:NotificationPolicyWebhooks"
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 PULLS = "cloudflare:index/authenticatedOriginPullsSettings:AuthenticatedOriginPullsSettings"
+NAMESPACE = "kubernetes.io/metadata.name"
 HOOKS = {"webhooks": [{"name": "chat", "url": "https://chat.example.com/hook"}]}
 
 
@@ -217,6 +218,44 @@ def test_origins_that_listen_let_cloudflare_in_and_are_shown_a_certificate(graph
     assert graph.of_type(PULLS) == ()
     (pulls,) = recorded(edge(listening)).of_type(PULLS)
     assert pulls.inputs == {"zoneId": "b" * 32, "enabled": True}
+
+
+def test_pods_are_on_nodes_of_two_ways_out(graph: Graph) -> None:
+    (made,) = graph.of_type("kubernetes:apps/v1:Deployment")
+    pod = made.inputs["spec"]["template"]["spec"]
+    (spread,) = pod["topologySpreadConstraints"]
+    kept = {"topologyKey": "example.com/uplink", "maxSkew": 1, "minDomains": 2, "whenUnsatisfiable": "DoNotSchedule"}
+    assert kept.items() <= spread.items()
+    (apart,) = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert apart["topologyKey"] == "kubernetes.io/hostname"
+    labels = made.inputs["spec"]["template"]["metadata"]["labels"]
+    assert spread["labelSelector"] == apart["labelSelector"] == {"matchLabels": labels}
+
+
+@pytest.mark.parametrize(
+    ("service", "where"),
+    [
+        ("https://shop.web.svc.cluster.local:443", {"namespaceSelector": {"matchLabels": {NAMESPACE: "web"}}}),
+        ("http://shop.web:8080", {"namespaceSelector": {"matchLabels": {NAMESPACE: "web"}}}),
+        ("http://shop", {"podSelector": {}}),
+        ("http://192.0.2.7:8080", {"ipBlock": {"cidr": "192.0.2.7/32"}}),
+    ],
+)
+def test_pods_reach_the_service_names_and_cloudflare_alone(service: str, where: dict[str, Any]) -> None:
+    graph = recorded(edge(setting("tunnels.1.service", service)))
+    (policy,) = graph.of_type("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+    spec = policy.inputs["spec"]
+    assert (spec["policyTypes"], "ingress" in spec) == (["Ingress", "Egress"], False)
+    tunnels, names, origin = spec["egress"]
+    assert {one["port"] for one in tunnels["ports"]} == {7844}
+    edges = {one["ipBlock"]["cidr"].partition("/")[0] for one in tunnels["to"]}
+    assert edges == {str(address) for address in cloudflare_networks().tunnels}
+    assert {one["port"] for one in names["ports"]} == {53}
+    assert names["to"] == [
+        {"namespaceSelector": {"matchLabels": {NAMESPACE: "kube-system"}}},
+        {"ipBlock": {"cidr": "169.254.20.10/32"}},
+    ]
+    assert origin["to"] == [where]
 
 
 def test_outputs_say_where_to_look(graph: Graph) -> None:

@@ -59,7 +59,7 @@ def _lay(place: Debian, machine: Machine) -> None:
 def test_systemd_takes_the_units(place: Debian) -> None:
     place.put({"/usr/bin/cloudflared": "#!/bin/sh\n"}, 0o755)
     names = [unit.name for unit in place.machine.units if "tunnel" in unit.name or "uplinks" in unit.name]
-    assert len(names) == 7
+    assert len(names) == 8
     names.remove("hdinfra-tunnel@.service")
     code, words = place.run("systemd-analyze", "verify", "--man=no", *names)
     assert (code, [line for line in words.splitlines() if "hdinfra" in line]) == (0, []), words
@@ -137,7 +137,13 @@ def test_what_speaks_from_an_uplink_leaves_by_it_or_not_at_all(place: Debian) ->
     assert place.run("sh", "-c", "test $(ip rule | grep -c 700) = 1 && test $(ip -6 rule | grep -c 700) = 1")[0] == 0
     assert leaves(place, "198.41.192.7", "192.0.2.2", "north")
     assert leaves(place, "2606:4700:a0::1", "2001:db8::2", "south")
+    assert place.run("sh", "-c", "ip link set north down; ip link set north up") == (0, "")
+    assert not leaves(place, "198.41.192.7", "192.0.2.2", "north"), "the kernel remembers; what is this timer for?"
+    assert place.run("/usr/lib/hdinfra/uplinks") == (0, "")
+    assert leaves(place, "198.41.192.7", "192.0.2.2", "north"), "a cable that is back is used again"
     assert place.run("ip", "link", "del", "north")[0] == 0
+    place.run("sh", "-c", "ip -6 rule del priority 7002")
+    assert place.run("/usr/lib/hdinfra/uplinks")[0] == 1, "it says that one is gone"
     assert place.run("sh", "-c", "ip addr add 192.0.2.2/32 dev lo")[0] == 0  # the address alone, as if it were kept
     assert leaves(place, "2606:4700:a0::1", "2001:db8::2", "south")
     assert leaves(place, "198.41.192.7", "192.0.2.130", "south"), "others still leave by it"

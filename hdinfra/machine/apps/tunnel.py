@@ -26,6 +26,7 @@ _UNITS = (
     Unit("hdinfra-tunnel-ready.timer", content=asset("hdinfra-tunnel-ready.timer")),
     Unit("hdinfra-tunnel@.service", content=asset("hdinfra-tunnel@.service"), enabled=False),
     Unit("hdinfra-uplinks.service", content=asset("hdinfra-uplinks.service")),
+    Unit("hdinfra-uplinks.timer", content=asset("hdinfra-uplinks.timer")),
 )
 
 
@@ -58,6 +59,7 @@ def _files(plan: TunnelPlan) -> tuple[File, ...]:
             File(f"{HOME}/{uplink.name}.env", _environment(uplink, METRICS + index))
             for index, uplink in enumerate(plan.uplinks)
         ),
+        File("/etc/systemd/networkd.conf.d/hdinfra-uplinks.conf", asset("uplinks-networkd.conf")),
         File("/usr/lib/hdinfra/tunnel-package", asset("tunnel-package"), 0o755),
         File("/usr/lib/hdinfra/tunnel-ready", asset("tunnel-ready"), 0o755),
         File("/usr/lib/hdinfra/uplinks", uplinks_script(plan.uplinks), 0o755),
@@ -85,20 +87,25 @@ def uplinks_script(uplinks: tuple[UplinkSpec, ...]) -> str:
     """A table of routes for each uplink's address, and a rule that what speaks from it goes by that table.
 
     Where the uplink is gone, what speaks from its address goes nowhere: another provider would drop it, or worse, not.
+    The kernel forgets the way when a cable is pulled, so a timer has it set again.
     """
-    lines = ["#!/bin/sh -e", "# Run as often as you like: every step takes the place of what it did before."]
+    lines = [
+        "#!/bin/sh",
+        "# Every step leaves alone what is as it should be, and an uplink that is gone is in no other's way.",
+    ]
+    lines += ["ends=0"]
     for index, uplink in enumerate(uplinks):
         table = _TABLE + index
         ip = f"ip -{uplink.address.version}"
         rule = f"from {uplink.address} lookup {table} priority {table}"
+        way = f"default via {uplink.gateway} dev {uplink.interface} onlink table {table}"
         lines += [
             f"# {uplink.name}",
-            f"{ip} route replace default via {uplink.gateway} dev {uplink.interface} onlink table {table}",
-            f"{ip} route replace unreachable default metric {_NEVER} table {table}",
-            f"{ip} rule del {rule} 2>/dev/null || true",
-            f"{ip} rule add {rule}",
+            f"{ip} route replace unreachable default metric {_NEVER} table {table} || ends=1",
+            f'[ -n "$({ip} rule list {rule})" ] || {ip} rule add {rule} || ends=1',
+            f"{ip} route replace {way} || ends=1",
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "exit $ends"]) + "\n"
 
 
 def _firewall(firewall: Firewall) -> Firewall:

@@ -41,7 +41,7 @@ class KubernetesSpec(Spec):
     image: Image
     replicas: Annotated[int, Field(strict=True, ge=1, le=25)] = 2
     uplink_label: Label | None = Field(
-        default=None, description="Label of nodes that says by which way out they connect; no two pods share a value"
+        default=None, description="Label of nodes that says by which way out they connect; pods are spread over two"
     )
 
 
