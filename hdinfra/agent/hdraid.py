@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hdinfra.protocol.boot_loader import GRUB_INSTALL
+
 from . import commands
 from .commands import wait
 from .paths import RAID_LOCK
@@ -181,9 +183,8 @@ def _gone(_: argparse.Namespace) -> int:
 
 
 def _install(place: Place, folder: Path) -> None:
-    """Found by firmware that knows nothing of this disk, and nothing is written to the firmware's own memory."""
-    where = (f"--efi-directory={folder}", "--boot-directory=/boot")
-    place.must("grub-install", "--target=x86_64-efi", "--removable", "--no-nvram", *where)
+    """Found by firmware that knows nothing of this disk."""
+    place.must(*GRUB_INSTALL, "--removable", f"--efi-directory={folder}", "--boot-directory=/boot")
 
 
 def _note(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from hdinfra.installer.console import run
 from hdinfra.installer.disks import LOADER, MARK, ORDER_MARK, Disk, mounted
 from hdinfra.installer.server import ARRAYS, Server, array_arguments, table_arguments
+from hdinfra.protocol.boot_loader import GRUB_INSTALL
 from hdinfra.protocol.order import Order, order_id
 
 _TARGET = Path("/run/hdinfra-target")
@@ -112,7 +113,7 @@ def _stage_loader(site: Site) -> None:
         run("mount", "--rbind", "--make-rslave", f"/{name}", str(_TARGET / name))
     run("mount", site.disks[0].part(1), str(esp))
     run("chroot", str(_TARGET), "update-grub")
-    run("chroot", str(_TARGET), "grub-install", "--target=x86_64-efi", "--no-nvram", "--bootloader-id=hdinfra")
+    run("chroot", str(_TARGET), *GRUB_INSTALL, "--bootloader-id=hdinfra")
     for disk in site.all_disks:
         with mounted(disk.part(1)) as other:
             if disk is not site.disks[0]:

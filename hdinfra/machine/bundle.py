@@ -51,6 +51,7 @@ _OF_METAL = frozenset(
 
 _UNDER_HDRAID = frozenset({"__init__", "commands", "durable", "paths"})
 """What `hdraid` needs of the agent besides."""
+_OF_HDRAIDS_PROTOCOL = ("hdinfra/protocol/__init__.py", "hdinfra/protocol/boot_loader.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def raid_sources() -> dict[str, str]:
     """Path to text of what `hdraid` is, for a server's base: it has to work before there is a bundle, and without."""
     names = (_OF_METAL | _UNDER_HDRAID) - {"raid_watch"}
     agent = {path: text.decode() for path, text in _package("agent").items() if Path(path).stem in names}
-    return {"hdinfra/__init__.py": "", **agent}
+    protocol = {path: _package("protocol")[path].decode() for path in _OF_HDRAIDS_PROTOCOL}
+    return {"hdinfra/__init__.py": "", **protocol, **agent}
 
 
 def archive_of(files: Mapping[str, tuple[bytes, int]]) -> bytes:

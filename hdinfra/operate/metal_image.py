@@ -143,8 +143,10 @@ def _installer_files() -> dict[str, tuple[bytes, int]]:
     package = files("hdinfra")
     found = {
         "installer/hdinfra/__init__.py": b"",
-        "installer/hdinfra/protocol/__init__.py": b"",
-        "installer/hdinfra/protocol/order.py": package.joinpath("protocol", "order.py").read_bytes(),
+        **{
+            f"installer/hdinfra/protocol/{name}": package.joinpath("protocol", name).read_bytes()
+            for name in ("__init__.py", "boot_loader.py", "order.py")
+        },
         **{f"installer/hdinfra/installer/{file.name}": file.read_bytes() for file in _sources(package)},
     }
     init = package.joinpath("installer", "assets", "init").read_bytes()

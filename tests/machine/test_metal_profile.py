@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,12 @@ from hdinfra.machine.metal.server_file import SERVER_PATH
 from hdinfra.machine.roles import ROLES, machine_of
 from hdinfra.model.server import Bonding
 from hdinfra.plugins.local.engine import Engine
+from hdinfra.protocol.boot_loader import GRUB_INSTALL
 from tests.machine.debian import Debian, planned
 from tests.machine.metal_server import did, metal, metal_debian, said, server
 from tests.machine.sync_stack import eventually
+
+MODULES = "/usr/lib/grub/x86_64-efi"
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +186,16 @@ esac
 """
 
 
-def test_grubs_menu_waits_for_nobody(place: Debian) -> None:
+def closure(names: Iterable[str], dependencies: str) -> set[str]:
+    """Those modules and what they need, by GRUB's own table."""
+    needs = {name: rest.split() for name, _, rest in (line.partition(":") for line in dependencies.splitlines())}
+    found = set(names)
+    while more := {need for name in found for need in needs[name]} - found:
+        found |= more
+    return found
+
+
+def test_grubs_menu_waits_for_nobody_and_asks_for_no_module_outside_the_loader(place: Debian) -> None:
     """The real menu, of a system whose disks are told by a stand-in: a container has none that GRUB could see."""
     place.put({"/usr/sbin/grub-probe": PROBE}, 0o755)
     place.put({f"/boot/{name}-6.12.0-amd64": "" for name in ("vmlinuz", "initrd.img")})
@@ -191,6 +204,11 @@ def test_grubs_menu_waits_for_nobody(place: Debian) -> None:
     assert set(re.findall(r"set timeout=(\S+)", menu)) == {"0"}
     (kernel,) = set(re.findall(r"linux\s+\S+ root=\S+ (?:ro|rw)(?! single)\s+(.*)", menu))
     assert {"console=ttyS0,115200n8", "panic=10", "fsck.repair=yes"} <= set(kernel.split())
+    inside = closure(GRUB_INSTALL[-1].removeprefix("--modules=").split(), did(place, f"cat {MODULES}/moddep.lst"))
+    there = {Path(name).stem for name in did(place, f"cd {MODULES} && ls *.mod").split()}
+    asked = {*re.findall(r"insmod (\w+)", menu), "normal"} & there  # others are those of other firmware
+    assert {"gzio", "part_gpt", "mdraid1x", "ext2"} <= asked <= inside, asked - inside
+    assert inside <= there, inside - there
     # A name would have the package run grub-install by itself (its postinst, case configure).
     named = did(
         place, 'for x in /etc/default/grub /etc/default/grub.d/*.cfg; do . "$x"; done; echo "[$GRUB_DISTRIBUTOR]"'

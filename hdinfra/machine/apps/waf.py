@@ -11,6 +11,7 @@ _ON_DEMAND = (
     "hdinfra-tenant@.socket",
     "hdinfra-tenants-disk.service",
     "hdinfra-tenants-rest.service",
+    "hdinfra-volume-grow.service",
 )
 
 
