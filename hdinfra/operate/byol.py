@@ -1,4 +1,5 @@
-"""Writes what a customer installs machines from: a folder each, with checksums, and on demand a seed ISO."""
+"""Writes what a customer installs machines from: a folder each, with checksums, and on demand a seed ISO; and the code
+that machines on clouds fetch."""
 
 import os
 import shutil
@@ -11,9 +12,11 @@ from pathlib import Path
 
 from hdinfra.licence.licence import Licence, LicenceError, opened
 from hdinfra.licence.seats import Ledger, Seat, take
+from hdinfra.machine.bundle import keep_bundle, unmanaged_bundle
 from hdinfra.machine.installer import SEED, SUMS, bundle_files, checksums
 from hdinfra.machine.roles import machine_of
 from hdinfra.machine.unmanaged import brought_along, unmanaged
+from hdinfra.model.byol import ByolSpec
 from hdinfra.model.byol_planner import ByolPlan
 from hdinfra.model.plan import MachinePlan
 from hdinfra.model.refusal import RefusedError
@@ -43,6 +46,37 @@ class Written:
     def as_json(self) -> dict[str, str | None]:
         """For `--json`."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The archive that Machines fetch. `url`: where they will ask for it, None where the spec has no `code_url`."""
+
+    file: str
+    sha256: str
+    bytes: int
+    url: str | None
+
+    def as_json(self) -> dict[str, str | int | None]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def write_code(spec: ByolSpec, out: Path) -> Code:
+    """What the Machines of that spec fetch at their first boot, in `out` under its digest. The same bytes wherever this
+    version of hdinfra is installed, so a stack that declares the spec knows which file it is. ByolError where it cannot
+    be written, or lies there already and is another."""
+    bundle = unmanaged_bundle(str(spec.app))
+    try:
+        path = keep_bundle(bundle, out)
+        is_whole = path.read_bytes() == bundle.content
+        path.chmod(0o644)  # whoever serves the folder is somebody else
+    except OSError as error:
+        raise ByolError(f"`{out}` cannot be written.", retry="another folder with --out") from error
+    if not is_whole:
+        raise ByolError(f"`{path}` is there and is not what its name says.", retry="remove it, and try again")
+    url = f"{spec.code_url.rstrip('/')}/{bundle.file_name}" if spec.code_url else None
+    return Code(str(path), bundle.sha256, len(bundle.content), url)
 
 
 def take_seats(plan: ByolPlan, licence_text: str, folder: Path, now: float) -> None:
