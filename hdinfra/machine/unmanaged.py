@@ -64,7 +64,7 @@ def brought_along(role: str, policy: AnyPolicy) -> tuple[File, ...]:
 
 def sent_for(role: str, policy: AnyPolicy, code_url: str) -> tuple[File, ...]:
     """The same, but of the code its address and SHA-256 alone, and what fetches it once. boot.sh runs that where there
-    is a first-boot.json, which is gone when the code is there: nothing on the Machine knows the address any longer."""
+    is a first-boot.json, which is gone when the code is there: from then on nothing of ours asks that address."""
     bundle = unmanaged_bundle(role)
     code = {"url": f"{code_url}/{bundle.file_name}", "sha256": bundle.sha256}
     return (
