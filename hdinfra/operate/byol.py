@@ -27,7 +27,8 @@ from hdinfra.plugins.licence.ledger import LedgerFile
 
 ISO = "seed.iso"
 _STACK = "bundles"
-"""Whose seats these are in a ledger that stacks may share."""
+"""Whose seats these are in a ledger that stacks may share. A second spec of the same name has `bundles:FILE`, which no
+stack can be called."""
 Maker = tuple[str, ...]
 """A program that writes an ISO image, with its first arguments."""
 _MAKERS: Mapping[str, Maker] = {"xorriso": ("-as", "mkisofs", "-quiet"), "genisoimage": ("-quiet",)}
@@ -79,30 +80,47 @@ def write_code(spec: ByolSpec, out: Path) -> Code:
     return Code(str(path), bundle.sha256, len(bundle.content), url)
 
 
-def take_seats(plan: ByolPlan, licence_text: str, folder: Path, now: float) -> None:
-    """A seat for each Machine, in the ledger beside the spec; again for the same Machines changes nothing.
+def take_seats(plan: ByolPlan, licence_text: str, spec: Path, now: float) -> None:
+    """A seat for each Machine, in the ledger beside the spec; again for the same Machines changes nothing. Two specs
+    are never the same Machines, though they name them alike: each has seats of its own.
 
     RefusedError when there are not enough, ByolError when the ledger cannot be used. Nothing tells when an installed
     machine is gone: its entry is taken out of the ledger by hand.
     """
-    licence = opened(licence_text, plan.vendor_key)
+    licence, author = opened(licence_text, plan.vendor_key), _author(plan, spec)
 
     def seated(ledger: Ledger) -> Ledger:
         for slot in range(len(plan.machines)):
-            ledger = take(ledger, _seat(plan, slot, licence, now), licence, now)
+            ledger = take(ledger, _seat(plan, slot, licence, author, ledger, now), licence, now)
         return ledger
 
     try:
-        LedgerFile(str(folder / plan.ledger)).change(Call(name=plan.name), seated)
+        LedgerFile(str(spec.parent / plan.ledger)).change(Call(name=plan.name), seated)
     except LicenceError as error:
         raise RefusedError([licence_refusal(error)]) from error
     except PluginError as error:
         raise ByolError(str(error)) from error
 
 
-def _seat(plan: ByolPlan, slot: int, licence: Licence, now: float) -> Seat:
-    app, taking = str(plan.instance.app), f"bundle-{plan.name}-{slot}"
-    return Seat(_STACK, plan.name, slot, app, licence.id, taking, int(now))
+def _author(plan: ByolPlan, spec: Path) -> str:
+    """Which spec it is: its path as the ledger's folder sees it, so that a checkout elsewhere is the same one. A ledger
+    with an absolute path sees the file's name alone."""
+    if Path(plan.ledger).is_absolute():
+        return spec.name
+    return os.path.relpath(spec, (spec.parent / plan.ledger).parent)
+
+
+def _seat(  # noqa: PLR0913, PLR0917  what it is, whose, and where and when it is taken
+    plan: ByolPlan, slot: int, licence: Licence, author: str, ledger: Ledger, now: float
+) -> Seat:
+    """The seat that this spec has in the ledger, or a new one. Takings name their spec. Those of earlier versions did
+    not: such a seat keeps its key, and is of the spec that asks first."""
+    app, taking = str(plan.instance.app), f"bundle/{author}/{plan.name}/{slot}"
+    found = ledger.at((_STACK, plan.name, slot))
+    of_nobody = found is not None and found.taking == f"bundle-{plan.name}-{slot}"
+    stack = _STACK if found is None or of_nobody or found.taking == taking else f"{_STACK}:{author}"
+    since = found.since if found and of_nobody else int(now)
+    return Seat(stack, plan.name, slot, app, licence.id, taking, since)
 
 
 def check_bundles(plan: ByolPlan, *, iso: bool) -> Maker | None:

@@ -38,7 +38,7 @@ def bundle(
     licence = read_licence(found, spec.parent)
     plan = planned_byol(found, licence, now)
     maker = check_bundles(plan, iso=iso)
-    take_seats(plan, licence, spec.parent, now)
+    take_seats(plan, licence, spec, now)
     written = write_bundles(plan, out, maker)
     give(as_json, {"bundles": [one.as_json() for one in written]}, lambda console: _show(written, console))
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hdinfra.licence.seats import ledger_of
+from hdinfra.licence.seats import Ledger, Seat, ledger_of, ledger_text
 from hdinfra.machine.unmanaged import told_to
 from hdinfra.model.policy import WafPolicy
 from hdinfra.operate import cli
@@ -212,6 +213,53 @@ def test_installed_machines_count_with_those_of_stacks(
     assert "web/0 of bundles" in said
     assert not (tmp_path / "out/api-1").exists()
     assert len(seats(tmp_path)) == 3
+
+
+def bundles_of(folder: Path, name: str, *changes: Change) -> int:
+    """The verb on a spec of that name there, beside the licence for four machines; the exit code."""
+    spec = folder / name
+    spec.parent.mkdir(exist_ok=True)
+    spec.write_text(yaml.safe_dump(byol.installed(*changes)))
+    (spec.parent / "acme.licence").write_text(ALWAYS)
+    return cli.run(["byol", "bundle", str(spec), "--out", str(folder / "out" / spec.stem)])
+
+
+@pytest.mark.parametrize("other", ["web-us.yaml", "us/web.yaml"])
+def test_two_specs_that_name_their_machines_alike_take_seats_of_their_own(tmp_path: Path, other: str) -> None:
+    ledger = setting("ledger", "../web.seats.json" if "/" in other else "web.seats.json")
+    for _ in range(2):
+        assert bundles_of(tmp_path, "web.yaml") == 0
+        assert bundles_of(tmp_path, other, ledger) == 0
+        assert seats(tmp_path) == [
+            *(("bundles", "web", slot) for slot in (0, 1)),
+            *((f"bundles:{other}", "web", slot) for slot in (0, 1)),
+        ]
+
+
+def test_a_third_spec_of_the_same_name_finds_no_seat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (bundles_of(tmp_path, "web.yaml"), bundles_of(tmp_path, "web-us.yaml")) == (0, 0)
+    assert bundles_of(tmp_path, "web-in.yaml") == 2
+    said = capsys.readouterr().err
+    assert "byol.licence-count" in said and "web/0 of bundles:web-us.yaml" in said
+    assert (len(seats(tmp_path)), (tmp_path / "out/web-in").exists()) == (4, False)
+
+
+def test_seats_that_an_earlier_version_noted_keep_their_keys_and_days(tmp_path: Path) -> None:
+    former = Ledger(tuple(Seat("bundles", "web", n, "waf", "acme-1", f"bundle-web-{n}", 1_700_000_000) for n in (0, 1)))
+    (tmp_path / "web.seats.json").write_text(ledger_text(former))
+    for name in ("web.yaml", "web-us.yaml", "web.yaml"):
+        assert bundles_of(tmp_path, name) == 0
+        found = ledger_of((tmp_path / "web.seats.json").read_text()).seats
+        assert [(one.key, one.since) for one in found[:2]] == [(one.key, one.since) for one in former.seats]
+    assert [one.key for one in found[2:]] == [("bundles:web-us.yaml", "web", slot) for slot in (0, 1)]
+
+
+def test_the_same_spec_in_another_checkout_takes_no_second_seat(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    assert bundles_of(tmp_path / "one", "web.yaml") == 0
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    assert bundles_of(tmp_path / "two", "web.yaml") == 0
+    assert seats(tmp_path / "two") == seats(tmp_path / "one") == [("bundles", "web", 0), ("bundles", "web", 1)]
 
 
 def test_a_ledger_that_is_damaged_is_named(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
