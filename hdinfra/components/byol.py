@@ -18,7 +18,7 @@ from hdinfra.components.ground import (
     scope_of,
 )
 from hdinfra.machine.roles import machine_of
-from hdinfra.machine.unmanaged import brought_along, unmanaged
+from hdinfra.machine.unmanaged import told_to, unmanaged
 from hdinfra.model.byol_planner import ByolPlan
 from hdinfra.model.plan import MachinePlan
 from hdinfra.plugins.licence import resources
@@ -83,7 +83,7 @@ class ByolInstance(pulumi.ComponentResource):
 
     def _machine(self, machine: MachinePlan, ground: Ground, stand: Stand) -> MachineHandle:
         described = unmanaged(machine_of(self.plan.name, machine))
-        told = pulumi.Output.from_input(brought_along(machine.role, self.plan.policy))
+        told = pulumi.Output.from_input(told_to(self.plan, machine))
         return boot_machine(machine, described, told, ground, self, stand, after=[self.seats[machine.name]])
 
 

@@ -87,6 +87,14 @@ def unmanaged_sources(role: str) -> dict[str, str]:
     return {"hdinfra/__init__.py": "", **found}
 
 
+@cache
+def unmanaged_bundle(role: str) -> Bundle:
+    """The archive of `unmanaged_sources`: the same bytes wherever this version of hdinfra is installed, so that a stack
+    knows the digest of a file that was written and uploaded elsewhere."""
+    content = archive_of({path: (text.encode(), 0o644) for path, text in unmanaged_sources(role).items()})
+    return Bundle(role, hashlib.sha256(content).hexdigest(), content)
+
+
 def raid_sources() -> dict[str, str]:
     """Path to text of what `hdraid` is, for a server's base: it has to work before there is a bundle, and without."""
     names = (_OF_METAL | _UNDER_HDRAID) - {"raid_watch"}

@@ -5,11 +5,15 @@ Machine has hdctl alone; what it cannot do is what needs a daemon: `hdctl rollba
 Nor are the routes of a customer's own Droplet or Linode ours to change.
 """
 
+import json
 from dataclasses import replace
 
-from hdinfra.machine.bundle import unmanaged_sources
+from hdinfra.machine.bundle import unmanaged_bundle, unmanaged_sources
+from hdinfra.machine.first_boot import FIRST_BOOT_PATH
 from hdinfra.machine.machine import File, Machine, Unit
 from hdinfra.machine.sources import asset
+from hdinfra.model.byol_planner import ByolPlan
+from hdinfra.model.plan import MachinePlan
 from hdinfra.model.policy import AnyPolicy, canonical
 
 FIRST_POLICY_PATH = "/etc/hdinfra/first-policy.json"
@@ -44,7 +48,27 @@ def unmanaged(machine: Machine) -> Machine:
     )
 
 
+def told_to(plan: ByolPlan, machine: MachinePlan) -> tuple[File, ...]:
+    """What that Machine of a BYOL Instance is told at its first boot. No part of its description: another version of
+    the code, or another address of it, makes no Machine anew."""
+    if plan.code_url is None:
+        return brought_along(machine.role, plan.policy)
+    return sent_for(machine.role, plan.policy, plan.code_url)
+
+
 def brought_along(role: str, policy: AnyPolicy) -> tuple[File, ...]:
     """What other Machines are given later: the code of `hdctl`, and the policy that counts until `hdctl apply`."""
     code = (File(f"{CODE_FOLDER}/{path}", text) for path, text in sorted(unmanaged_sources(role).items()))
     return (*code, File(FIRST_POLICY_PATH, canonical(policy)))
+
+
+def sent_for(role: str, policy: AnyPolicy, code_url: str) -> tuple[File, ...]:
+    """The same, but of the code its address and SHA-256 alone, and what fetches it once. boot.sh runs that where there
+    is a first-boot.json, which is gone when the code is there: from then on nothing of ours asks that address."""
+    bundle = unmanaged_bundle(role)
+    code = {"url": f"{code_url}/{bundle.file_name}", "sha256": bundle.sha256}
+    return (
+        File("/usr/lib/hdinfra/fetch", asset("fetch-once"), 0o755),
+        File(FIRST_BOOT_PATH, json.dumps({"code": code}, sort_keys=True) + "\n", 0o600),
+        File(FIRST_POLICY_PATH, canonical(policy)),
+    )

@@ -1,15 +1,41 @@
 """Bring your own licence: what a customer writes who runs our App alone, on a cloud or on machines of their own."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from hdinfra.model.names import FilePath, IPAddress, IPv4Prefix, IPv6Prefix, Name, RegionName, Spec
+from hdinfra.model.names import FilePath, HttpsUrl, IPAddress, IPv4Prefix, IPv6Prefix, Name, RegionName, Spec
 from hdinfra.model.publish import PublishSpec
 from hdinfra.model.spec import App, Provider, SiteSpec
 
 PublicKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 """The 32 bytes of an Ed25519 public key, in base64."""
+
+
+def _nobodys(value: object) -> object:
+    # The library's own message repeats the value as it came, password and all.
+    if isinstance(value, str) and "@" in value:
+        raise ValueError(
+            "an address without a user is due: user data would show the password to whoever may look at the Machine; "
+            "the code is no secret, and its SHA-256 says that it is the right one"
+        )
+    return value
+
+
+def _of_a_server(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        found = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, or no port that there is
+        found = False
+    if not found:
+        raise ValueError("an address of a web server is due, such as https://code.example.com/hdinfra")
+    return value
+
+
+CodeUrl = Annotated[HttpsUrl, BeforeValidator(_nobodys), AfterValidator(_of_a_server)]
+"""A folder on a web server, over TLS and without a user, to which a file's name is appended."""
 
 
 class ByolSpec(Spec):
@@ -39,6 +65,11 @@ class ByolSpec(Spec):
     region: RegionName | None = None
     ipv4: IPv4Prefix | None = Field(default=None, description="The Machines' network; left out, the region's /21")
     ipv6: IPv6Prefix | None = Field(default=None, description="The Machines' network; left out, a unique local /64")
+    code_url: CodeUrl | None = Field(
+        default=None,
+        description="The folder of a web server with what `hdinfra byol code` wrote, asked by each Machine at its "
+        "first boot alone; left out, the code comes in user data, for which most clouds have no room",
+    )
     publish: PublishSpec | None = Field(
         default=None, description="Where the local cloud shows the first Machine; the next has the next port"
     )

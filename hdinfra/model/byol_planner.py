@@ -19,7 +19,8 @@ from hdinfra.model.spec import Arch, ClusterSpec, Provider, ZoneSpec
 @dataclass(frozen=True, slots=True)
 class ByolPlan:
     """All that a customer's stack declares, or that bundles are made of. `ground` is None where machines are
-    installed: their network is whatever they stand in. `licence` and `ledger` are paths as the spec has them."""
+    installed: their network is whatever they stand in. `licence` and `ledger` are paths as the spec has them.
+    `code_url`: without a slash at its end; None where the code comes with the Machines."""
 
     name: str
     tenant: str
@@ -29,6 +30,7 @@ class ByolPlan:
     vendor_key: str
     ledger: str
     ground: ClusterPlan | None
+    code_url: str | None = None
 
     @property
     def machines(self) -> tuple[MachinePlan, ...]:
@@ -69,6 +71,7 @@ def plan_byol(spec: ByolSpec, catalogue: Catalogue | None = None) -> ByolPlan:
         vendor_key=spec.vendor_key,
         ledger=spec.ledger or f"{spec.byol}.seats.json",
         ground=ground,
+        code_url=spec.code_url.rstrip("/") if spec.code_url else None,
     )
 
 

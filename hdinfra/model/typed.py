@@ -1,5 +1,6 @@
 """From pydantic's errors to Refusals: path, value found, and an order that mends it."""
 
+import re
 import types
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -15,6 +16,8 @@ from hdinfra.model import spec as spec_module
 from hdinfra.model.failover import spec as failover_module
 from hdinfra.model.hardware import spec as hardware_module
 from hdinfra.model.refusal import Refusal, RefusedError
+
+_USER_OF_URL = re.compile(r"://[^/\s]*@")
 
 LONGEST_SHOWN = 80
 """Characters of a found value that a message shows."""
@@ -69,8 +72,9 @@ def _follows(details: ErrorDetails) -> bool:
 
 
 def shown(value: object) -> str:
-    """A found value for a message: on one line, escaped, 80 characters at most."""
+    """A found value for a message: on one line, escaped, 80 characters at most, and without an address's password."""
     text = ascii(value) if isinstance(value, str) else ascii(str(value))[1:-1]
+    text = _USER_OF_URL.sub("://***@", text)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 

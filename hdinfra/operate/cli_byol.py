@@ -11,14 +11,9 @@ from hdinfra.operate.cli_frame import AsJson, give
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hdinfra.operate.byol import Written
+    from hdinfra.operate.byol import Code, Written
 
 byol = typer.Typer(no_args_is_help=True, help="Bring your own licence: an Instance on machines of your own.")
-
-
-@byol.callback()
-def _group() -> None:
-    """Typer takes a group of one command for that command."""
 
 
 @byol.command(
@@ -43,9 +38,33 @@ def bundle(
     licence = read_licence(found, spec.parent)
     plan = planned_byol(found, licence, now)
     maker = check_bundles(plan, iso=iso)
-    take_seats(plan, licence, spec.parent, now)
+    take_seats(plan, licence, spec, now)
     written = write_bundles(plan, out, maker)
     give(as_json, {"bundles": [one.as_json() for one in written]}, lambda console: _show(written, console))
+
+
+@byol.command("code", epilog="Example: [bold]hdinfra byol code web.yaml --out upload/[/bold]")
+def code(
+    spec: Annotated[Path, typer.Argument(help="The spec, a YAML file with `byol: NAME`.")],
+    out: Annotated[Path, typer.Option(help="The folder for the file; made when missing.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the file that machines on a cloud fetch at their first boot, for you to upload to the folder that the spec
+    names as `code_url`. It is named by its SHA-256, which the stack tells each machine. Another version of hdinfra has
+    another file: upload it before the next `pulumi up`, and leave the former beside it."""
+    from hdinfra.model.spec_file import load_byol  # noqa: PLC0415
+    from hdinfra.operate.byol import write_code  # noqa: PLC0415
+
+    written = write_code(load_byol(spec), out)
+    give(as_json, {"code": written.as_json()}, lambda console: _show_code(written, console))
+
+
+def _show_code(written: "Code", console: "Console") -> None:
+    console.print(
+        f"{written.file}   {written.bytes:,} bytes, SHA-256 {written.sha256}", soft_wrap=True, highlight=False
+    )
+    where = written.url or "a web server over HTTPS, and write its folder into the spec: `code_url: https://...`"
+    console.print(f"upload it to {where}", soft_wrap=True, highlight=False)
 
 
 def _show(written: "tuple[Written, ...]", console: "Console") -> None:

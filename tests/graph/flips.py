@@ -213,6 +213,7 @@ FLIPS: Mapping[str, Flip] = {
     "BundlesSpec.url": to("url", "https://code.acme.example/hdinfra"),
     "ByolSpec.app": lambda _: {},
     "ByolSpec.byol": to("byol", "shop"),
+    "ByolSpec.code_url": to("code_url", "https://code.acme.test/hdinfra"),
     "ByolSpec.edges": to("edges", ["192.0.2.1"]),
     "ByolSpec.install": lambda _: {},
     "ByolSpec.ipv4": to("ipv4", "10.98.0.0/24"),
@@ -362,7 +363,7 @@ FLIPS: Mapping[str, Flip] = {
 NO_OTHER = {
     "ByolSpec.app": f"there is one App alone: {', '.join(App)}",
     "ByolSpec.install": "what the customer installs is no stack",
-    "ByolSpec.provider": "no cloud takes as much user data as a BYOL Machine brings along (machine.user-data-limit)",
+    "ByolSpec.provider": "the base publishes ports of this computer, which a Machine elsewhere does not have",
     "ByolSpec.vendor_key": "another vendor's licence is another product; the key is an input of the seats alone",
     **dict.fromkeys(
         (name for name in FLIPS if name.startswith("Healing")), "what a watcher may do is no resource's input"

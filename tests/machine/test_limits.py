@@ -8,6 +8,7 @@ from hdinfra.model.plan import EdgePlan, InstancePlan, LabPlan, Prefixes, ZonePl
 from hdinfra.model.spec import App, Provider
 from tests.machine.debian import planned
 from tests.model import byol_specs as byol
+from tests.model.legal import setting
 
 
 def zone() -> ZonePlan:
@@ -34,12 +35,21 @@ def test_what_fits_is_not_refused() -> None:
     assert user_data_refusals(zone()) == ()
 
 
+def test_what_does_not_fit_even_without_the_code_is_the_sites() -> None:
+    at_aws = (*byol.AT_AWS, setting("code_url", "https://code.acme.test/hdinfra"))
+    assert byol_refusals(byol.plan_of(byol.on_cloud(*at_aws))) == ()
+    sites = [{**byol.SITE, "host": f"shop{number}.acme.test"} for number in range(3)]
+    (found,) = byol_refusals(byol.plan_of(byol.on_cloud(*at_aws, setting("sites", sites))), {Provider.AWS: 4_000})
+    assert "policy with it" in found.message and "code" not in found.message
+    assert found.fix.startswith("take some of the 3 `sites` out") and "install: true" in found.fix
+
+
 def test_a_byol_machine_that_a_provider_would_reject_is_refused_with_the_other_way() -> None:
     plan = byol.plan_of(byol.on_cloud())
     (found,) = byol_refusals(plan, {Provider.LOCAL: 16_384})
     assert (found.rule, found.path) == ("machine.user-data-limit", "provider")
     assert "takes at most 16,384" in found.message
-    assert "install: true" in found.fix
+    assert "code_url: https://" in found.fix and "install: true" in found.fix
     assert byol_refusals(plan, {Provider.LOCAL: 65_536}) == ()
     assert byol_refusals(plan) == ()
     assert byol_refusals(byol.plan_of(byol.installed()), {Provider.LOCAL: 16_384}) == ()

@@ -9,7 +9,8 @@ from hdinfra.model.byol_planner import ByolPlan
 from hdinfra.model.typed import validated
 from hdinfra.planning import planned_byol
 from hdinfra.protocol.seal import new_key, public_of
-from tests.model.legal import Change, Data
+from tests.model.legal import Change, Data, setting
+from tests.model.refused import without
 
 VENDOR_KEY = new_key()
 YEAR_BEGINS, YEAR_ENDS = first_second("2027-01-01"), first_second("2028-01-01")
@@ -24,6 +25,7 @@ LEGAL: Data = {
     "edges": ["192.0.2.1", "2001:db8::1"],
     "sites": [SITE],
 }
+AT_AWS = (setting("provider", "aws"), setting("region", "eu-central-1"), without("ipv4"), without("publish"))
 ON_CLOUD: Data = {"provider": "local", "region": "lab-north", "ipv4": "10.99.0.0/24", "publish": {"port": 8280}}
 
 

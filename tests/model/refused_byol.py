@@ -27,6 +27,13 @@ BYOL = [
     own("byol.licence-forged", "licence", byol.installed(), ""),
     own("byol.licence-not-yet", "licence", byol.installed(), now=byol.YEAR_BEGINS - 1),
     own("byol.licence-tenant", "tenant", byol.installed(), byol.licence(tenant="globex")),
+    own("byol.one-way", "install", byol.installed(setting("code_url", "https://code.acme.test"))),
+    own("machine.user-data-limit", "provider", byol.on_cloud(*byol.AT_AWS)),
+    *(own("spec.type", "code_url", byol.on_cloud(setting("code_url", url))) for url in (
+        "http://code.acme.test/hdinfra", "https://acme:secret@code.acme.test/hdinfra", "https://:443/hdinfra",
+        "https://code.acme.test:port", "https://code.acme.test:99999", "https://[code.acme.test", "https://code.acme.test/?v=1",
+        "https://code.acme.test/'; reboot; '", "https://code.acme.test/\n",
+    )),
     own("zone.region-unknown", "region", byol.on_cloud(setting("region", "r99"))),
     own("network.size", "ipv4", byol.on_cloud(setting("ipv4", "10.99.0.0/25"))),
     own("network.reserved", "ipv6", byol.on_cloud(setting("ipv6", "ff02::/64"))),

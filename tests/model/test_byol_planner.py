@@ -90,3 +90,20 @@ def test_a_file_says_what_it_describes(tmp_path: Path) -> None:
     zone.write_text("zone: a\n")
     assert (is_byol(own), is_byol(zone)) == (True, False)
     assert load_byol(own) == validated(ByolSpec, byol.installed())
+
+
+def test_a_password_in_the_codes_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(RefusedError) as refused:
+        byol.plan_of(byol.on_cloud(setting("code_url", "https://acme:hunter2@code.acme.test/hdinfra")))
+    (found,) = refused.value.refusals
+    assert "without a user" in found.message and "https://***@code.acme.test" in found.message
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://code.acme.test", "https://192.0.2.7:8443/a/b", "https://[2001:db8::7]/hdinfra"]
+)
+def test_the_codes_address_has_no_slash_at_its_end(url: str) -> None:
+    assert byol.plan_of(byol.on_cloud(setting("code_url", f"{url}/"))).code_url == url
+    assert byol.plan_of(byol.on_cloud(setting("code_url", url))).code_url == url
+    assert byol.plan_of(byol.on_cloud()).code_url is None

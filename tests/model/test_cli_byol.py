@@ -4,7 +4,9 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
-from hdinfra.licence.seats import ledger_of
+from hdinfra.licence.seats import Ledger, Seat, ledger_of, ledger_text
+from hdinfra.machine.unmanaged import told_to
 from hdinfra.model.policy import WafPolicy
 from hdinfra.operate import cli
 from tests.model import byol_specs as byol
-from tests.model.legal import Data, setting
+from tests.model.legal import Change, Data, setting
 
 ALWAYS = byol.licence(not_before=0, expires=byol.YEAR_ENDS * 2)
 Bundle = Callable[..., int]
@@ -103,6 +106,81 @@ def test_two_machines_differ_in_identity_alone(bundle: Bundle, tmp_path: Path) -
     assert one["seed/user-data"].replace(b"web-1", b"web-2") == other["seed/user-data"]
 
 
+CODE_URL = "https://code.acme.test/hdinfra"
+
+
+def code_of(folder: Path, *changes: Change, out: str = "code") -> int:
+    """`hdinfra byol code` on a spec of AWS, with these changes; the exit code."""
+    spec = folder / "aws.yaml"
+    spec.write_text(yaml.safe_dump(byol.on_cloud(*byol.AT_AWS, *changes)))
+    return cli.run(["byol", "code", str(spec), "--out", str(folder / out), "--json"])
+
+
+def test_code_explains_itself_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["byol", "code", "--help"]) == 0
+    assert "Example: hdinfra byol code" in capsys.readouterr().out
+
+
+def test_the_code_that_is_written_is_what_the_stack_tells_machines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert code_of(tmp_path, setting("code_url", f"{CODE_URL}/")) == 0
+    found = told(capsys)["code"]
+    content = Path(found["file"]).read_bytes()
+    plan = byol.plan_of(byol.on_cloud(*byol.AT_AWS, setting("code_url", CODE_URL)))
+    (pin,) = [json.loads(file.content)["code"] for file in told_to(plan, plan.machines[0]) if "boot" in file.path]
+    assert pin == {"url": found["url"], "sha256": hashlib.sha256(content).hexdigest()}
+    assert found["sha256"] == pin["sha256"] and found["bytes"] == len(content)
+    assert found["url"] == f"{CODE_URL}/{Path(found['file']).name}" == f"{CODE_URL}/{pin['sha256']}.tar"
+
+
+def test_the_same_version_writes_the_same_code_wherever_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In two processes with other hashing, time zone and umask."""
+    written = "sys.stdout.buffer.write(unmanaged_bundle('waf').content)"
+    program = f"import sys; from hdinfra.machine.bundle import unmanaged_bundle; {written}"
+    one, other = (
+        subprocess.run(
+            [sys.executable, "-c", program], env={**os.environ, **more}, capture_output=True, check=True, umask=umask
+        )
+        for more, umask in (
+            ({"PYTHONHASHSEED": "1", "TZ": "UTC"}, 0),
+            ({"PYTHONHASHSEED": "2", "TZ": "Asia/Tokyo"}, 0o077),
+        )
+    )
+    assert one.stdout == other.stdout
+    assert code_of(tmp_path) == 0
+    assert Path(told(capsys)["code"]["file"]).read_bytes() == one.stdout
+    with tarfile.open(fileobj=io.BytesIO(one.stdout)) as archive:
+        members = archive.getmembers()
+    assert {(m.mtime, m.uid, m.gid, m.mode, m.isfile()) for m in members} == {(0, 0, 0, 0o644, True)}
+    assert "hdinfra/agent/hdctl.py" in {member.name for member in members}
+    assert not [m.name for m in members if "hdsync" in m.name]
+
+
+def test_code_without_an_address_says_where_it_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert code_of(tmp_path) == 0
+    assert told(capsys)["code"]["url"] is None
+    assert cli.run(["byol", "code", str(tmp_path / "aws.yaml"), "--out", str(tmp_path / "code")]) == 0
+    assert "code_url: https://..." in capsys.readouterr().out
+
+
+def test_what_lies_there_under_the_codes_name_and_is_another_is_not_taken_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert code_of(tmp_path) == 0
+    Path(told(capsys)["code"]["file"]).write_bytes(b"half of it")
+    assert code_of(tmp_path) == 1
+    assert "is not what its name says" in capsys.readouterr().err
+
+
+def test_a_folder_for_code_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "code").write_text("a file")
+    assert code_of(tmp_path) == 1
+    assert "another folder with --out" in capsys.readouterr().err
+
+
 REFUSED = {
     rule: (data, licence)
     for data, licence, rule in (
@@ -135,6 +213,53 @@ def test_installed_machines_count_with_those_of_stacks(
     assert "web/0 of bundles" in said
     assert not (tmp_path / "out/api-1").exists()
     assert len(seats(tmp_path)) == 3
+
+
+def bundles_of(folder: Path, name: str, *changes: Change) -> int:
+    """The verb on a spec of that name there, beside the licence for four machines; the exit code."""
+    spec = folder / name
+    spec.parent.mkdir(exist_ok=True)
+    spec.write_text(yaml.safe_dump(byol.installed(*changes)))
+    (spec.parent / "acme.licence").write_text(ALWAYS)
+    return cli.run(["byol", "bundle", str(spec), "--out", str(folder / "out" / spec.stem)])
+
+
+@pytest.mark.parametrize("other", ["web-us.yaml", "us/web.yaml"])
+def test_two_specs_that_name_their_machines_alike_take_seats_of_their_own(tmp_path: Path, other: str) -> None:
+    ledger = setting("ledger", "../web.seats.json" if "/" in other else "web.seats.json")
+    for _ in range(2):
+        assert bundles_of(tmp_path, "web.yaml") == 0
+        assert bundles_of(tmp_path, other, ledger) == 0
+        assert seats(tmp_path) == [
+            *(("bundles", "web", slot) for slot in (0, 1)),
+            *((f"bundles:{other}", "web", slot) for slot in (0, 1)),
+        ]
+
+
+def test_a_third_spec_of_the_same_name_finds_no_seat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (bundles_of(tmp_path, "web.yaml"), bundles_of(tmp_path, "web-us.yaml")) == (0, 0)
+    assert bundles_of(tmp_path, "web-in.yaml") == 2
+    said = capsys.readouterr().err
+    assert "byol.licence-count" in said and "web/0 of bundles:web-us.yaml" in said
+    assert (len(seats(tmp_path)), (tmp_path / "out/web-in").exists()) == (4, False)
+
+
+def test_seats_that_an_earlier_version_noted_keep_their_keys_and_days(tmp_path: Path) -> None:
+    former = Ledger(tuple(Seat("bundles", "web", n, "waf", "acme-1", f"bundle-web-{n}", 1_700_000_000) for n in (0, 1)))
+    (tmp_path / "web.seats.json").write_text(ledger_text(former))
+    for name in ("web.yaml", "web-us.yaml", "web.yaml"):
+        assert bundles_of(tmp_path, name) == 0
+        found = ledger_of((tmp_path / "web.seats.json").read_text()).seats
+        assert [(one.key, one.since) for one in found[:2]] == [(one.key, one.since) for one in former.seats]
+    assert [one.key for one in found[2:]] == [("bundles:web-us.yaml", "web", slot) for slot in (0, 1)]
+
+
+def test_the_same_spec_in_another_checkout_takes_no_second_seat(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    assert bundles_of(tmp_path / "one", "web.yaml") == 0
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    assert bundles_of(tmp_path / "two", "web.yaml") == 0
+    assert seats(tmp_path / "two") == seats(tmp_path / "one") == [("bundles", "web", 0), ("bundles", "web", 1)]
 
 
 def test_a_ledger_that_is_damaged_is_named(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

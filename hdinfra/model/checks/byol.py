@@ -15,7 +15,7 @@ from hdinfra.model.spec import ClusterSpec, InstanceSpec, TenantSpec, ZoneSpec
 _SITES = "instances[0].tenants[0].sites"
 _CLUSTER = "clusters[0]."
 _LAST_PORT = 65_535
-_OF_A_CLOUD = ("provider", "region", "ipv4", "ipv6", "publish")
+_OF_A_CLOUD = ("provider", "region", "ipv4", "ipv6", "code_url", "publish")
 
 
 def check_no_byol(spec: ZoneSpec) -> Iterator[Refusal]:
