@@ -14,10 +14,11 @@ from hdinfra.model.refusal import RefusedError
 from hdinfra.operate.apart import excluding, ground_of, grounds_of, urns_of
 from hdinfra.operate.decide import keep_deployed
 from hdinfra.operate.engine import Deployed, Engine, Event, Run, changed_by, clear_dead_lock, judged
-from hdinfra.operate.errors import EngineError, HealError
+from hdinfra.operate.errors import EngineError, HealError, LockedError
 from hdinfra.operate.healing_plan import Change, Standing, change_of, standing_of
 from hdinfra.operate.pending import resolve_pending
 from hdinfra.operate.progress import Progress
+from hdinfra.operate.stack_lock import cancelling
 from hdinfra.operate.workspace import Workspace, write_atomically
 
 PATIENCE_SECONDS = 900.0
@@ -209,21 +210,20 @@ class Manner:
 
 
 def update(workspace: Workspace, order: Order, watched: Watched, manner: Manner) -> Run:
-    """One update of the engine that carries an order out."""
+    """One update of the engine that carries an order out; LockedError where somebody else changes the stack."""
     looking = ("--refresh",) if manner.look else ()
     with _order_file(workspace, order) as path:
         engine = Engine(workspace, {_ORDER: str(path)}, manner.patience_seconds)
-        return engine.stream("up", *looking, "--skip-preview", *excluding(manner.apart), on_event=watched.event)
+        run = engine.stream("up", *looking, "--skip-preview", *excluding(manner.apart), on_event=watched.event)
+    if run.locked:
+        raise _locked(workspace, run.locked)
+    return run
 
 
 def free(engine: Engine, talk: Progress) -> None:
-    """HealError while somebody else changes the stack; what a killed run left locked is cleared."""
+    """LockedError while somebody else changes the stack; what a killed run left locked is cleared."""
     if busy := changed_by(engine.workspace):
-        raise HealError(
-            f"Stack `{engine.workspace.stack}` is being changed by {busy}. Nothing was done.",
-            running="that change",
-            retry="the same again when it has ended",
-        )
+        raise _locked(engine.workspace, f"being changed by {busy}")
     clear_dead_lock(engine, talk.say, wait_seconds=0)
 
 
@@ -242,6 +242,14 @@ def _order_file(workspace: Workspace, order: Order) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _locked(workspace: Workspace, said: str) -> LockedError:
+    return LockedError(
+        f"Stack `{workspace.stack}` is locked, so nothing was done: {said}",
+        running="that change",
+        retry=f"the same again when it has ended; where you know that it has: {cancelling(workspace.stack)}",
+    )
 
 
 def _must_exist(cluster: str, standing: Standing) -> None:
