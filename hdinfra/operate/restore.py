@@ -56,7 +56,7 @@ def restore(
     if looked:
         standing = _both(workspace, cluster, standing, talk)
     if target and cluster not in standing.held.withdrawn:
-        _must_be_well(cluster, is_well, within, talk)
+        _must_be_well(workspace.stack, cluster, is_well, within, talk)
     last = standing.order(let_in=(cluster,), placement=target)
     after = {machine.name for machine in standing.plan(last).machines}
     _carry_out(workspace, last, talk, look=not looked)
@@ -79,13 +79,13 @@ def _both(workspace: Workspace, cluster: str, standing: Standing, talk: Progress
     return _standing(workspace, cluster)
 
 
-def _must_be_well(cluster: str, is_well: IsWell, within: float, talk: Progress) -> None:
+def _must_be_well(stack: str, cluster: str, is_well: IsWell, within: float, talk: Progress) -> None:
     talk.say(f"waiting until `{cluster}` is seen well")
     if seconds_until(lambda: is_well(cluster), within=within) is None:
         raise HealError(
             f"`{cluster}` is back, but after {within:.0f} s it is not seen well: what stood in for it stays.",
             running="every machine of it, and all that stood in for them",
-            retry=f"hdinfra status, then hdinfra restore {cluster}",
+            retry=f"hdinfra status --stack {stack}, then hdinfra restore {cluster} --stack {stack}",
         )
 
 
