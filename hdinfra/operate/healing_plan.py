@@ -6,7 +6,7 @@ from typing import Any
 
 import hdinfra
 from hdinfra.model.costs import monthly_prices
-from hdinfra.model.healing.order import Order, SuppliedPair, digest_of, held_for
+from hdinfra.model.healing.order import Order, SuppliedPair, Switched, digest_of, held_for
 from hdinfra.model.healing.spec import HealingBudget
 from hdinfra.model.held import Held
 from hdinfra.model.held_file import load_held
@@ -23,13 +23,29 @@ _CERTIFICATES = "hdpolicy:index:Certificates"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is deployed. `floor`: the highest serial that any decisions here have, deployed or not."""
+    """What is deployed. `in_file`: the decisions of the lock file here, deployed or not."""
 
     text: str
     spec: ZoneSpec
     held: Held
     supplied: Mapping[str, SuppliedPair]
-    floor: int
+    in_file: Held | None = None
+
+    @property
+    def floor(self) -> int:
+        """The highest serial that any decisions here have."""
+        return max(self.held.serial, self.in_file.serial if self.in_file else 0)
+
+    @property
+    def switched(self) -> Switched | None:
+        """Where users were switched to, if the stack does not know it; a file older than the stack says nothing."""
+        if self.in_file is None or self.in_file.serial <= self.held.serial:
+            return None
+        entrance = self.in_file.entrance
+        known = {one.name for one in self.spec.dns.entrances} if self.spec.dns else set()
+        if entrance == self.held.entrance or not (entrance is None or entrance in known):
+            return None
+        return Switched(entrance=entrance)
 
     def order(self, **changes: Any) -> Order:
         """One that holds for exactly this state."""
@@ -38,6 +54,7 @@ class Standing:
             spec=digest_of(self.text),
             floor=self.floor,
             supplied=dict(self.supplied),
+            switched=self.switched,
             **changes,
         )
 
@@ -83,9 +100,8 @@ def standing_of(deployed: Deployed | None, workspace: Workspace) -> Standing:
             retry=f"hdinfra up --stack {workspace.stack}",
         )
     text, held = str(outputs["spec"]), Held.model_validate(outputs["held"])
-    in_file = load_held(workspace.lock_file)
-    floor = max(held.serial, in_file.serial if in_file else 0)
-    return Standing(text, ZoneSpec.model_validate_json(text), held, _supplied(deployed), floor)
+    spec = ZoneSpec.model_validate_json(text)
+    return Standing(text, spec, held, _supplied(deployed), load_held(workspace.lock_file))
 
 
 def change_of(before: ZonePlan, after: ZonePlan) -> Change:

@@ -13,6 +13,7 @@ from hdinfra.model.planner import plan_zone
 from hdinfra.model.refusal import RefusedError
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.model.spec_file import parse_spec
+from hdinfra.operate.healing_plan import Standing
 from tests.graph.specs import ROOT
 from tests.model.test_planner import addresses, own_choice
 from tests.strategies import planned, zones
@@ -81,6 +82,40 @@ def test_what_changes_nothing_counts_no_serial() -> None:
 def test_no_lock_file_looks_newer_than_what_was_ordered() -> None:
     held = plan_zone(DRILL).held
     assert ordered(held, withdraw=("a",), floor=40).serial == 41
+
+
+SPARE = "  entrances: [{name: main, places: [east]}, {name: spare, places: [west]}]\n"
+TWO_ENTRANCES = (ROOT / "stacks/drill.yaml").read_text() + f"dns:\n  name: drill.example.net\n{SPARE}"
+
+
+def standing(held: Held, in_file: Held | None) -> Standing:
+    """What is deployed, beside what the lock file says."""
+    return Standing(TWO_ENTRANCES, parse_spec(TWO_ENTRANCES, "drill.yaml"), held, {}, in_file)
+
+
+@pytest.mark.parametrize(
+    ("deployed", "in_file", "then"),
+    [
+        ((5, None), (6, "spare"), "spare"),
+        ((5, "spare"), (6, None), None),
+        ((5, None), (5, "spare"), None),
+        ((5, None), (4, "spare"), None),
+        ((5, None), (6, "unheard-of"), None),
+        ((5, "spare"), None, "spare"),
+    ],
+)
+def test_a_heal_keeps_a_switch_that_the_lock_file_alone_knows(
+    deployed: tuple[int, str | None], in_file: tuple[int, str | None] | None, then: str | None
+) -> None:
+    first = plan_zone(parse_spec(TWO_ENTRANCES, "drill.yaml")).held
+    held = first.model_copy(update=dict(zip(("serial", "entrance"), deployed, strict=True)))
+    file = first.model_copy(update=dict(zip(("serial", "entrance"), in_file, strict=True))) if in_file else None
+    now = standing(held, file)
+    order = Order.model_validate_json(now.order(withdraw=("a",)).model_dump_json())
+    after = held_for(order, held)
+    assert after.entrance == then
+    assert after.serial > now.floor
+    assert now.plan(order).held.entrance == then
 
 
 @pytest.mark.parametrize("names", ["abc", "nop", "xyz"], ids=str)
