@@ -253,10 +253,10 @@ def judged_now(
     on the way; without a deed the first one that is not about somebody's return is the answer."""
     memory, policy = Memory(), eyes.facts.policy
     alarms: list[Alarm] = []
-    deadline = time.monotonic() + policy.settle_seconds + (policy.failure_threshold + 3) * interval_seconds
+    deadline = clock() + policy.settle_seconds + (policy.failure_threshold + 3) * interval_seconds
     while True:
-        look = eyes.look()
-        memory, decision = step(policy, memory, look, clock())
+        look, now = eyes.look(), clock()
+        memory, decision = step(policy, memory, look, now)
         if isinstance(decision, Alarm):
             alarms.append(decision)
             hear(decision)
@@ -264,7 +264,7 @@ def judged_now(
             return decision
         elif not _in_doubt(memory, look):
             break
-        if time.monotonic() > deadline:
+        if now > deadline:
             break
         time.sleep(interval_seconds)
     return next((one for one in alarms if one.code != "returned"), alarms[0] if alarms else decision)
