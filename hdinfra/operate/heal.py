@@ -109,8 +109,8 @@ class Watched:
 def heal(workspace: Workspace, order: HealOrder, talk: Progress) -> Healed:
     """Withdraw the Cluster and make what is missing elsewhere, from what is deployed.
 
-    RefusedError where what remains breaks a rule, HealError where the budget or somebody else's change forbids it,
-    EngineError where the update failed: then the same again goes on from there.
+    RefusedError where what remains breaks a rule, HealError where the budget or somebody else's change forbids it, or
+    where it would take anything else away, EngineError where the update failed: then the same again goes on from there.
     """
     workspace.prepare()
     # A dry run changes nothing, and may look while a heal runs.
@@ -172,6 +172,7 @@ class _Heal:
             avoided=after.held.avoided,
             dry_run=self.order.dry_run,
         )
+        change.sparing(self.workspace.stack)
         if not self.order.over_budget:
             change.within(self.standing.spec.healing.budget)
         if self.order.dry_run:
@@ -259,7 +260,7 @@ def alone(workspace: Workspace) -> Iterator[None]:
 def _order_file(workspace: Workspace, order: Order) -> Iterator[Path]:
     """Readable by this user alone, for it may hold sites' keys; gone when the update has ended."""
     path = workspace.state / f"{workspace.stack}.order.json"
-    write_atomically(path, order.model_dump_json(), mode=0o600)
+    write_atomically(path, order.model_dump_json(exclude_defaults=True), mode=0o600)
     try:
         yield path
     finally:

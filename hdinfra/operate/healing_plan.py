@@ -1,6 +1,6 @@
 """What a heal or a restore would change, decided from what is deployed alone; the working copy is not asked."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from hdinfra.model.healing.order import Order, SuppliedPair, Switched, digest_of
 from hdinfra.model.healing.spec import HealingBudget
 from hdinfra.model.held import Held
 from hdinfra.model.held_file import load_held
-from hdinfra.model.plan import Supplied, ZonePlan
+from hdinfra.model.plan import MachinePlan, Supplied, ZonePlan
 from hdinfra.model.spec import ZoneSpec
 from hdinfra.operate.control import plain
 from hdinfra.operate.engine import Deployed
@@ -67,11 +67,25 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Machines that come and go by name, and what those that come cost in a month by the catalogue's estimates."""
+    """Machines that come and go by name, and what those that come cost in a month by the catalogue's estimates.
+    `harmed`: those of Clusters and places that nobody gives up, which would go, or be made anew, with their disks and
+    addresses."""
 
     comes: tuple[str, ...]
     goes: tuple[str, ...]
     monthly_euro: float
+    harmed: tuple[str, ...] = ()
+
+    def sparing(self, stack: str) -> None:
+        """HealError where it would take away what is not lost. No budget allows that, and no human's word here."""
+        if not self.harmed:
+            return
+        raise HealError(
+            f"This heal would take away or make anew {', '.join(self.harmed)}, in no Cluster that is given up, with "
+            "what lies on their disks and the addresses that lead there. Nothing was done.",
+            running="every machine that ran before",
+            retry=f"`hdinfra plan --stack {stack}`, and where that is meant `hdinfra up --stack {stack}`",
+        )
 
     def within(self, budget: HealingBudget) -> None:
         """HealError where it is more than the budget allows."""
@@ -105,11 +119,27 @@ def standing_of(deployed: Deployed | None, workspace: Workspace) -> Standing:
 
 
 def change_of(before: ZonePlan, after: ZonePlan) -> Change:
-    """The difference of two plans of one Zone."""
+    """The difference of two plans of one Zone, of which the second withdraws more."""
     old, new = ({machine.name for machine in plan.machines} for plan in (before, after))
     was, will = monthly_prices(before), monthly_prices(after)
     more = sum(max(0.0, price - was.get(place, 0.0)) for place, price in will.items())
-    return Change(tuple(sorted(new - old)), tuple(sorted(old - new)), round(more, 2))
+    harmed = harmed_of(before.machines, after.machines, after.withdrawn)
+    return Change(tuple(sorted(new - old)), tuple(sorted(old - new)), round(more, 2), harmed)
+
+
+def harmed_of(
+    before: Sequence[MachinePlan], after: Sequence[MachinePlan], withdrawn: Collection[str]
+) -> tuple[str, ...]:
+    """Which Machines outside of what is withdrawn would go or be made anew, by name."""
+    kept = {machine.name: _what_lasts(machine) for machine in after}
+    standing = [machine for machine in before if machine.place not in withdrawn]
+    return tuple(sorted(machine.name for machine in standing if kept.get(machine.name) != _what_lasts(machine)))
+
+
+def _what_lasts(machine: MachinePlan) -> tuple[object, ...]:
+    """With another one of these a Machine is another Machine, or its users and data are elsewhere."""
+    where = (machine.provider, machine.region, machine.zone, machine.private, machine.public)
+    return (*where, machine.image, machine.volume_gib, machine.tenant)
 
 
 def _supplied(deployed: Deployed) -> dict[str, SuppliedPair]:

@@ -17,6 +17,8 @@ from hdinfra.model.healing.order import Order
 from hdinfra.model.healing.spec import HealingBudget
 from hdinfra.model.held import Held
 from hdinfra.model.held_file import dump_held, load_held
+from hdinfra.model.planner import plan_zone
+from hdinfra.model.spec_file import parse_spec
 from hdinfra.operate.apart import excluding, urns_of
 from hdinfra.operate.cli import run
 from hdinfra.operate.decide import keep_deployed_but_switch
@@ -24,14 +26,15 @@ from hdinfra.operate.drills.heal_plays import _said_how_to_go_on
 from hdinfra.operate.drills.stage import Stage
 from hdinfra.operate.engine import Deployed
 from hdinfra.operate.errors import HealError, LockedError
-from hdinfra.operate.heal import HealOrder, Manner, Obstacle, Watched, alone, heal, update
-from hdinfra.operate.healing_plan import Change, standing_of
+from hdinfra.operate.heal import HealOrder, Manner, Obstacle, Watched, _Heal, alone, heal, update
+from hdinfra.operate.healing_plan import Change, Standing, standing_of
 from hdinfra.operate.progress import Progress
 from hdinfra.operate.restore import _must_be_well, all_see, restore
 from hdinfra.operate.watch import judged_now
 from hdinfra.operate.watch_eyes import Facts
 from hdinfra.operate.watcher import told_of
 from hdinfra.operate.workspace import Workspace
+from tests.graph.specs import ROOT
 from tests.model.healing_looks import A_LOST, ALL_UP, CLUSTERS, look_of, seen_by
 
 BEGIN = "urn:pulumi:s::p::hdinfra:index:Zone$"
@@ -235,6 +238,17 @@ def test_of_two_heals_and_restores_the_second_is_told_who_is_first(project: Work
         assert order.read_text() == "of the first"
     with alone(project):
         pass  # the first has ended
+
+
+def test_a_heal_that_would_take_something_else_away_never_begins(
+    project: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = parse_spec((ROOT / "stacks/drill.yaml").read_text(), "drill.yaml")
+    standing = Standing("", spec, plan_zone(spec).held, {})
+    monkeypatch.setattr("hdinfra.operate.heal.change_of", lambda *_: Change((), (), 0.0, ("b-web-1",)))
+    monkeypatch.setattr("hdinfra.operate.heal.update", lambda *_: pytest.fail("it began"))
+    with pytest.raises(HealError, match="take away or make anew b-web-1"):
+        _Heal(project, HealOrder("a", over_budget=True), QUIET, standing, deployed("a-provider")).run()
 
 
 def held_by(entrance: str | None, serial: int) -> Held:
