@@ -46,7 +46,7 @@ def heal(  # noqa: PLR0913, PLR0917  one parameter an option
     workspace, talk = open_workspace(directory, stack), progress()
     apart = tuple(away or ())
     if cluster is None:
-        decision = judged_now(Eyes(workspace))
+        decision = judged_now(Eyes(workspace), lambda alarm: talk.say(f"{alarm.code}: {alarm.reason}"))
         if not isinstance(decision, Withdraw):
             give(as_json, {"cluster": None, "reason": decision.reason}, lambda out: out.print(escape(decision.reason)))
             return

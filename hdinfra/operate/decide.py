@@ -93,6 +93,18 @@ def keep_deployed(workspace: Workspace, deployed: Deployed | None) -> bool:
     return held is not None and keep(workspace, held)
 
 
+def keep_deployed_but_switch(workspace: Workspace, deployed: Deployed | None, before: Held | None) -> bool:
+    """The same after a run that knew the lock file as it was `before`; True where users were switched to another
+    entrance while it ran. Then the file keeps that, and counts as newer than what the run deployed."""
+    held, now = _deployed_held(deployed), load_held(workspace.lock_file)
+    old = before.entrance if before else None
+    if held is None or now is None or now.entrance in {old, held.entrance}:
+        keep_deployed(workspace, deployed)
+        return False
+    keep(workspace, held.model_copy(update={"entrance": now.entrance, "serial": max(held.serial, now.serial) + 1}))
+    return True
+
+
 def _deployed_held(deployed: Deployed | None) -> Held | None:
     held = deployed.outputs.get("held") if deployed else None
     return Held.model_validate(held) if held else None

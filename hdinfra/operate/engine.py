@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from hdinfra.operate.errors import EngineError, InterruptedByUser
+from hdinfra.operate.stack_lock import StackLock, cancelling, locks_of, said_locked
 from hdinfra.operate.workspace import Workspace
 
 Event = Mapping[str, Any]
@@ -65,13 +66,15 @@ class Deployed:
 
 @dataclass(slots=True)
 class Run:
-    """A long run of the engine: how it ended and what it complained about."""
+    """A long run of the engine: how it ended and what it complained about. `locked`: the engine's words, where it did
+    nothing because somebody else changes the stack."""
 
     code: int = 0
     complaints: list[str] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
     interrupted: bool = False
     ran_out: bool = False
+    locked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,11 @@ class Engine:
         log = self.workspace.state / "logs" / f"{self.workspace.stack}.{verb}.log"
         try:
             with log.open("w") as output, events.open() as lines:
-                return self._follow(self._start(command, output), lines, on_event)
+                run = self._follow(self._start(command, output), lines, on_event)
+            # It says so before it writes any event, so that nothing was begun.
+            if run.code != 0 and not (run.changes or run.complaints):
+                run.locked = said_locked(log.read_text(errors="replace"))
+            return run
         finally:
             events.unlink(missing_ok=True)
 
@@ -199,62 +206,32 @@ def tail(path: Path, count: int) -> str:
 
 def changed_by(workspace: Workspace) -> str:
     """Who is changing the stack now, as far as a state in a folder tells; empty for nobody."""
-    for lock in _locks(workspace):
-        if _is_alive(lock):
-            return f"process {lock.get('pid')} of {lock.get('username')}@{lock.get('hostname')}"
-    return ""
+    return next((lock.holder for lock in locks_of(workspace) if lock.is_alive), "")
 
 
 def clear_dead_lock(engine: Engine, say: Callable[[str], None], *, wait_seconds: float = 60) -> None:
     """Remove a lock whose process is gone; wait for one whose process lives, up to the limit."""
     deadline = time.monotonic() + wait_seconds
     told = False
-    while alive := [lock for lock in _locks(engine.workspace) if _is_alive(lock)]:
+    while alive := [lock for lock in locks_of(engine.workspace) if lock.is_alive]:
         if time.monotonic() > deadline:
             raise EngineError(
-                f"Stack `{engine.workspace.stack}` is being changed by process {alive[0].get('pid')}.",
-                retry=f"wait for it, or stop it with `kill -INT {alive[0].get('pid')}`",
+                f"Stack `{engine.workspace.stack}` is being changed by {alive[0].holder}.",
+                retry=_way_out(alive[0], engine.workspace.stack),
             )
         if not told:
-            say(f"waiting for process {alive[0].get('pid')}, which is changing this stack")
+            say(f"waiting for process {alive[0].pid}, which is changing this stack")
             told = True
         time.sleep(_POLL_SECONDS)
-    if any(True for _ in _locks(engine.workspace)):
+    if any(True for _ in locks_of(engine.workspace)):
         say("clearing the lock that a killed run left")
         engine.demand("cancel", "--yes", "--stack", engine.workspace.stack)
 
 
-def _locks(workspace: Workspace) -> Iterator[Mapping[str, Any]]:
-    if not workspace.backend.startswith("file://"):
-        return
-    folder = Path(workspace.backend.removeprefix("file://")) / ".pulumi" / "locks" / "organization"
-    for path in (folder / workspace.project / workspace.stack).glob("*.json"):
-        try:
-            yield json.loads(path.read_text())
-        except (FileNotFoundError, ValueError):
-            continue  # being written or removed at this moment; the engine itself looks again
-
-
-def _is_alive(lock: Mapping[str, Any]) -> bool:
-    if lock.get("hostname") != os.uname().nodename:
-        return True  # another computer's process cannot be looked at; never take its lock away
-    pid = int(lock["pid"])
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return not _has_ended(pid)
-
-
-def _has_ended(pid: int) -> bool:
-    """Whether it only waits for somebody to take its exit code, which in a container without an init nobody does."""
-    try:
-        told = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False  # not Linux
-    return told.rpartition(")")[2].split()[0] == "Z"  # proc_pid_stat(5): the name before may hold anything
+def _way_out(lock: StackLock, stack: str) -> str:
+    if lock.is_of_this_computer:
+        return f"wait for it, or stop it with `kill -INT {lock.pid}`"
+    return f"wait for it; where you know that it has ended: {cancelling(stack)}"
 
 
 def _pass_on(lines: IO[str], run: Run, on_event: Callable[[Event], None]) -> None:

@@ -10,7 +10,8 @@ OperateError            exit 1: keeps its cause, says what is still running and 
 ├── ControlError        the management API refused, or no API machine answers
 ├── EdgeError           an entrance that there is not, or where nobody answers
 ├── MetalError          an installer image cannot be built, or a server not be reached
-├── HealError           a heal is over its budget, or somebody else changes the stack
+├── HealError           a heal is over its budget, or breaks what it may never do
+│   └── LockedError     somebody else changes the stack, so nothing was begun: exit 75
 ├── LicenceFileError    a key, licence or ledger file that cannot be read, written or used as it is
 └── InterruptedByUser   Ctrl-C, after the engine has ended cleanly: exit 130
 """
@@ -70,6 +71,12 @@ class MetalError(OperateError):
 
 class HealError(OperateError):
     """A heal may not be done now: over its budget, or somebody else changes the stack."""
+
+
+class LockedError(HealError):
+    """Somebody else changes the stack: nothing was begun, and the same again may be well."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits(3)
 
 
 class LicenceFileError(OperateError):

@@ -4,7 +4,7 @@ Any moment may be the last one of this process: what is deployed says how far it
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from typing import Any
 from hdinfra.model.healing.order import Order
 from hdinfra.model.refusal import RefusedError
 from hdinfra.operate.apart import excluding, ground_of, grounds_of, urns_of
-from hdinfra.operate.decide import keep_deployed
+from hdinfra.operate.decide import keep_deployed_but_switch
 from hdinfra.operate.engine import Deployed, Engine, Event, Run, changed_by, clear_dead_lock, judged
-from hdinfra.operate.errors import EngineError, HealError
+from hdinfra.operate.errors import EngineError, HealError, LockedError
 from hdinfra.operate.healing_plan import Change, Standing, change_of, standing_of
+from hdinfra.operate.lease import leased
 from hdinfra.operate.pending import resolve_pending
 from hdinfra.operate.progress import Progress
+from hdinfra.operate.stack_lock import cancelling
 from hdinfra.operate.workspace import Workspace, write_atomically
 
 PATIENCE_SECONDS = 900.0
@@ -107,11 +109,17 @@ class Watched:
 def heal(workspace: Workspace, order: HealOrder, talk: Progress) -> Healed:
     """Withdraw the Cluster and make what is missing elsewhere, from what is deployed.
 
-    RefusedError where what remains breaks a rule, HealError where the budget or somebody else's change forbids it,
-    EngineError where the update failed: then the same again goes on from there.
+    RefusedError where what remains breaks a rule, HealError where the budget or somebody else's change forbids it, or
+    where it would take anything else away, EngineError where the update failed: then the same again goes on from there.
     """
-    engine = Engine(workspace)
     workspace.prepare()
+    # A dry run changes nothing, and may look while a heal runs.
+    with nullcontext() if order.dry_run else alone(workspace):
+        return _healed(workspace, order, talk)
+
+
+def _healed(workspace: Workspace, order: HealOrder, talk: Progress) -> Healed:
+    engine = Engine(workspace)
     free(engine, talk)
     deployed = engine.deployed_with_secrets()
     standing = standing_of(deployed, workspace)
@@ -164,6 +172,7 @@ class _Heal:
             avoided=after.held.avoided,
             dry_run=self.order.dry_run,
         )
+        change.sparing(self.workspace.stack)
         if not self.order.over_budget:
             change.within(self.standing.spec.healing.budget)
         if self.order.dry_run:
@@ -174,7 +183,7 @@ class _Heal:
         if run.code != 0 and not run.interrupted:
             return run, watched.obstacle(grounds_of(self.deployed) - {*after.withdrawn}, ran_out=run.ran_out)
         judged(run, "up", self.workspace)
-        keep_file(self.workspace, self.talk)
+        keep_file(self.workspace, self.standing, self.talk)
         return replace(healed, changes=run.changes), Obstacle()
 
     def _ordered(self, avoided: frozenset[str]) -> Order:
@@ -209,39 +218,61 @@ class Manner:
 
 
 def update(workspace: Workspace, order: Order, watched: Watched, manner: Manner) -> Run:
-    """One update of the engine that carries an order out."""
+    """One update of the engine that carries an order out; LockedError where somebody else changes the stack."""
     looking = ("--refresh",) if manner.look else ()
     with _order_file(workspace, order) as path:
         engine = Engine(workspace, {_ORDER: str(path)}, manner.patience_seconds)
-        return engine.stream("up", *looking, "--skip-preview", *excluding(manner.apart), on_event=watched.event)
+        run = engine.stream("up", *looking, "--skip-preview", *excluding(manner.apart), on_event=watched.event)
+    if run.locked:
+        raise _locked(workspace, run.locked)
+    return run
 
 
 def free(engine: Engine, talk: Progress) -> None:
-    """HealError while somebody else changes the stack; what a killed run left locked is cleared."""
+    """LockedError while somebody else changes the stack; what a killed run left locked is cleared."""
     if busy := changed_by(engine.workspace):
-        raise HealError(
-            f"Stack `{engine.workspace.stack}` is being changed by {busy}. Nothing was done.",
-            running="that change",
-            retry="the same again when it has ended",
-        )
+        raise _locked(engine.workspace, f"being changed by {busy}")
     clear_dead_lock(engine, talk.say, wait_seconds=0)
 
 
-def keep_file(workspace: Workspace, talk: Progress) -> None:
-    """What was deployed is held in the working copy, where there is one."""
-    if workspace.spec_file.exists() and keep_deployed(workspace, Engine(workspace).deployed()):
-        talk.say(f"wrote {workspace.lock_file.relative_to(workspace.root)}: commit it with the spec")
+def keep_file(workspace: Workspace, standing: Standing, talk: Progress) -> None:
+    """What was deployed is held in the working copy, where there is one; an `edge switch` meanwhile stays in force."""
+    if not workspace.spec_file.exists():
+        return
+    file = workspace.lock_file.relative_to(workspace.root)
+    before = workspace.lock_file.read_text() if workspace.lock_file.exists() else ""
+    if keep_deployed_but_switch(workspace, Engine(workspace).deployed(), standing.in_file):
+        talk.say(f"users were switched meanwhile: {file} holds it, `hdinfra up --stack {workspace.stack}` records it")
+    elif workspace.lock_file.read_text() != before:
+        talk.say(f"wrote {file}: commit it with the spec")
+
+
+@contextmanager
+def alone(workspace: Workspace) -> Iterator[None]:
+    """No other heal or restore of this stack on this computer until the end; LockedError while one runs."""
+    with leased(workspace.state / f"{workspace.stack}.heal.lease") as holder:
+        if holder:
+            raise _locked(workspace, f"being healed or restored by {holder}")
+        yield
 
 
 @contextmanager
 def _order_file(workspace: Workspace, order: Order) -> Iterator[Path]:
     """Readable by this user alone, for it may hold sites' keys; gone when the update has ended."""
     path = workspace.state / f"{workspace.stack}.order.json"
-    write_atomically(path, order.model_dump_json(), mode=0o600)
+    write_atomically(path, order.model_dump_json(exclude_defaults=True), mode=0o600)
     try:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _locked(workspace: Workspace, said: str) -> LockedError:
+    return LockedError(
+        f"Stack `{workspace.stack}` is locked, so nothing was done: {said}",
+        running="that change",
+        retry=f"the same again when it has ended; where you know that it has: {cancelling(workspace.stack)}",
+    )
 
 
 def _must_exist(cluster: str, standing: Standing) -> None:

@@ -13,7 +13,7 @@ from hdinfra.operate.apart import urns_of
 from hdinfra.operate.control import open_control
 from hdinfra.operate.engine import Engine, judged
 from hdinfra.operate.errors import HealError, OperateError
-from hdinfra.operate.heal import Manner, Watched, free, keep_file, update
+from hdinfra.operate.heal import Manner, Watched, alone, free, keep_file, update
 from hdinfra.operate.healing_plan import Standing, standing_of
 from hdinfra.operate.pending import resolve_pending
 from hdinfra.operate.progress import Progress
@@ -47,8 +47,13 @@ def restore(
 
     HealError when that does not happen in time: everything runs then, and the same again goes on.
     """
-    free(Engine(workspace), talk)
     workspace.prepare()
+    with alone(workspace):
+        return _restored(workspace, cluster, talk, is_well, within)
+
+
+def _restored(workspace: Workspace, cluster: str, talk: Progress, is_well: IsWell, within: float) -> Restored:
+    free(Engine(workspace), talk)
     standing = _standing(workspace, cluster)
     before = {machine.name for machine in standing.plan().machines}
     target = gone_back(standing.held, cluster)
@@ -56,10 +61,10 @@ def restore(
     if looked:
         standing = _both(workspace, cluster, standing, talk)
     if target and cluster not in standing.held.withdrawn:
-        _must_be_well(cluster, is_well, within, talk)
+        _must_be_well(workspace.stack, cluster, is_well, within, talk)
     last = standing.order(let_in=(cluster,), placement=target)
     after = {machine.name for machine in standing.plan(last).machines}
-    _carry_out(workspace, last, talk, look=not looked)
+    _carry_out(workspace, standing, last, talk, look=not looked)
     serial = _standing(workspace, cluster).held.serial
     return Restored(cluster, tuple(sorted(after - before)), tuple(sorted(before - after)), serial)
 
@@ -75,21 +80,21 @@ def _both(workspace: Workspace, cluster: str, standing: Standing, talk: Progress
     if not kept <= {machine.name for machine in standing.plan(order).machines}:
         return standing
     talk.say(f"`{cluster}` takes machines again, beside those that stand in for it")
-    _carry_out(workspace, order, talk, look=True)
+    _carry_out(workspace, standing, order, talk, look=True)
     return _standing(workspace, cluster)
 
 
-def _must_be_well(cluster: str, is_well: IsWell, within: float, talk: Progress) -> None:
+def _must_be_well(stack: str, cluster: str, is_well: IsWell, within: float, talk: Progress) -> None:
     talk.say(f"waiting until `{cluster}` is seen well")
     if seconds_until(lambda: is_well(cluster), within=within) is None:
         raise HealError(
             f"`{cluster}` is back, but after {within:.0f} s it is not seen well: what stood in for it stays.",
             running="every machine of it, and all that stood in for them",
-            retry=f"hdinfra status, then hdinfra restore {cluster}",
+            retry=f"hdinfra status --stack {stack}, then hdinfra restore {cluster} --stack {stack}",
         )
 
 
-def _carry_out(workspace: Workspace, order: Order, talk: Progress, *, look: bool) -> None:
+def _carry_out(workspace: Workspace, standing: Standing, order: Order, talk: Progress, *, look: bool) -> None:
     """`look`: what came back may have come back without some of its machines."""
     engine = Engine(workspace)
     deployed = engine.deployed()
@@ -99,7 +104,7 @@ def _carry_out(workspace: Workspace, order: Order, talk: Progress, *, look: bool
     withdrawn = {*deployed.outputs["held"].get("withdrawn", ())} - {*order.let_in}
     run = update(workspace, order, Watched(talk), Manner(urns_of(deployed, withdrawn), look=look))
     judged(run, "up", workspace)
-    keep_file(workspace, talk)
+    keep_file(workspace, standing, talk)
 
 
 def seen_well(engine: Engine) -> IsWell:

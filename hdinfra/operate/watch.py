@@ -10,19 +10,32 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
-from hdinfra.model.healing.memory import Alarm, Decision, Look, Memory, Nothing, Withdraw, ended, forgiven
+from hdinfra.model.healing.memory import (
+    Alarm,
+    Decision,
+    Look,
+    Memory,
+    Nothing,
+    Withdraw,
+    begun_anew,
+    ended,
+    forgiven,
+    locked_out,
+)
 from hdinfra.model.healing.step import step
-from hdinfra.operate.errors import OperateError
-from hdinfra.operate.watch_eyes import Facts
+from hdinfra.operate.errors import LockedError, OperateError
+from hdinfra.operate.watch_eyes import NOTHING_KNOWN, Facts
 from hdinfra.operate.watch_hooks import Alert, Hooks
 from hdinfra.operate.watch_journal import Journal
 from hdinfra.operate.workspace import Workspace
 
 INTERVAL_SECONDS = 2.0
 _FLUSH_SECONDS = 15.0
+_LOCKED_PAUSE_SECONDS = 30.0
+"""Until a heal is tried again that found the stack locked; where a lock can be seen it is waited for without trying."""
 _TOLD, _SAID = 4_000, 16_000
 """Characters at most of what a heal said: in an alarm when it failed, and in the log."""
 
@@ -46,15 +59,23 @@ class Sees(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a heal ended; `told` is that in a line, `data` its JSON if it went well, `said` all it said."""
+    """How a heal ended; `told` is that in a line, `data` its JSON if it went well, `said` all it said. `locked`: it did
+    not even begin, for somebody else changes the stack."""
 
     well: bool
     told: str
     data: Mapping[str, Any] = field(default_factory=dict)
     said: str = ""
+    locked: bool = False
 
 
 Heals = Callable[[Withdraw], Outcome]
+
+
+def steady_clock() -> Callable[[], float]:
+    """Seconds since 1970 by the clock as it stands now; that somebody sets it later changes nothing."""
+    ahead = time.time() - time.monotonic()
+    return lambda: ahead + time.monotonic()
 
 
 @dataclass(slots=True)
@@ -64,43 +85,43 @@ class Watch:
     eyes: Sees
     heals: Heals
     journal: Journal
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = field(default_factory=steady_clock)
     hooks: Hooks = field(default_factory=Hooks)
     memory: Memory = field(default_factory=Memory)
+    _known: Facts = NOTHING_KNOWN
+    _locked_out: str = ""
 
     def begin(self) -> None:
-        """Take over what the last process left: a heal that it had begun is carried to its end."""
-        self.memory = self.journal.memory()
-        self.journal.write("start", healing=self.memory.healing)
+        """Take over what the last process left: alarms that nobody took, and a heal whose end it did not see."""
+        left = self.journal.memory()
+        self.memory = begun_anew(left)
+        zone, healing = self.journal.whom()
+        self._known = replace(NOTHING_KNOWN, zone=zone, healing=healing)
+        self.journal.write("start", healing=self.memory.left)
+        self.hooks.resume()
 
     def once(self) -> Decision:
         """One look, and what follows from it, to its end."""
-        try:
-            look, facts = self.eyes.look(), self.eyes.facts
-        except OperateError as failed:
-            self.journal.write_once("blind", reason=failed.message)
-            return Nothing(failed.message)
-        if self.memory.healing:
-            return self._go_on(self.memory.healing, look)
-        for cluster in self.journal.to_forgive():
-            self.memory = forgiven(self.memory, cluster)
-            self.journal.write("forgiven", cluster=cluster, reason="a human says that it is well")
+        look, facts = self._looked(), self._known
+        self._forgive()
         before = self.memory
         self.memory, decision = step(facts.policy, before, look, self.clock())
         self._tell_of_ended(before, facts)
         match decision:
             case Nothing(reason):
-                self.journal.write_once("nothing", reason=reason)
-                if self.memory.told != before.told:
-                    self.journal.remember(self.memory)
+                self._nothing(reason, before, look)
             case Alarm(code, cluster, reason):
-                self.journal.remember(self.memory)
                 entry = self.journal.write(
                     "alarm", code=code, cluster=cluster, reason=reason, evidence=_evidence(look, cluster)
                 )
+                # Told before it counts as told: killed in between it is told twice.
                 self.hooks.send(facts.webhooks, Alert(facts.zone, code, cluster, reason, entry["at"]))
+                self.journal.remember(self.memory)
             case Withdraw():
-                self._withdraw(decision, facts)
+                self._withdraw(decision, facts, goes_on=before.left == decision.cluster)
+        for trouble in self.hooks.troubles():
+            reason = f"{trouble.to} did not take this alarm: {trouble.why}"
+            self.journal.write("undelivered", code=trouble.code, cluster=trouble.cluster, reason=reason)
         return decision
 
     def run(self, stopping: threading.Event, interval_seconds: float = INTERVAL_SECONDS) -> None:
@@ -116,22 +137,40 @@ class Watch:
         self.journal.write("stop")
         self.hooks.flush(_FLUSH_SECONDS)
 
-    def _go_on(self, cluster: str, look: Look) -> Decision:
-        """With a heal that a watcher before this one had begun, once nobody changes the stack any more."""
-        if look.busy:
-            reason = f"a heal of `{cluster}` was begun, and {look.busy} is changing the stack"
-            self.journal.write_once("nothing", reason=reason)
-            return Nothing(reason)
-        decision = Withdraw(cluster, ())
-        self.journal.write("going-on", cluster=cluster, reason="the watcher that began this heal did not see its end")
-        self._carry_out(decision, self.eyes.facts)
-        return decision
+    def _looked(self) -> Look:
+        """What is seen now; where nobody can be asked, why."""
+        before = self._known
+        try:
+            look = self.eyes.look()
+            self._known = self.eyes.facts
+        except OperateError as failed:
+            self.journal.write_once("blind", reason=failed.message)
+            return Look((), (), blind=failed.message)
+        if (before.zone, before.healing) != (self._known.zone, self._known.healing):
+            self.journal.remember_whom(self._known.zone, self._known.healing)
+        return look
 
-    def _withdraw(self, decision: Withdraw, facts: Facts) -> None:
+    def _forgive(self) -> None:
+        for cluster in self.journal.to_forgive():
+            self.memory = forgiven(self.memory, cluster)
+            self.journal.write("forgiven", cluster=cluster, reason="a human says that it is well")
+
+    def _nothing(self, reason: str, before: Memory, look: Look) -> None:
+        if before.left and not self.memory.left:
+            self.journal.write("given-up", cluster=before.left, reason=reason)
+        elif not look.blind:
+            self.journal.write_once("nothing", reason=reason)
+        if (self.memory.told, self.memory.left) != (before.told, before.left):
+            self.journal.remember(self.memory)
+
+    def _withdraw(self, decision: Withdraw, facts: Facts, *, goes_on: bool) -> None:
         self.journal.remember(self.memory)
-        said = "; ".join(one.said for one in decision.evidence)
+        if self.memory.locked_by and self._locked_out == decision.cluster:
+            self._carry_out(decision, facts)  # once more: it was written and told when it was decided
+            return
+        said = "; ".join(one.said for one in decision.evidence) or "nobody says that it is up"
         entry = self.journal.write(
-            "withdraw",
+            "going-on" if goes_on else "withdraw",
             cluster=decision.cluster,
             reason=said,
             away=list(decision.away),
@@ -144,9 +183,15 @@ class Watch:
     def _carry_out(self, decision: Withdraw, facts: Facts) -> None:
         began = time.monotonic()
         outcome = self.heals(decision)
-        self.memory = ended(self.memory)
-        self.journal.remember(self.memory)
         self.eyes.forget()
+        if outcome.locked:
+            if self.memory.locked_by != outcome.told:
+                self.journal.write("locked", cluster=decision.cluster, reason=outcome.told)
+            self._locked_out = decision.cluster
+            self.memory = locked_out(self.memory, outcome.told, _LOCKED_PAUSE_SECONDS)
+            self.journal.remember(self.memory)
+            return
+        self.memory = ended(self.memory)
         entry = self.journal.write(
             "healed" if outcome.well else "heal-failed",
             cluster=decision.cluster,
@@ -157,6 +202,7 @@ class Watch:
         )
         code = "heal-ended" if outcome.well else "heal-failed"
         self.hooks.send(facts.webhooks, Alert(facts.zone, code, decision.cluster, outcome.told, entry["at"]))
+        self.journal.remember(self.memory)
 
     def _tell_of_ended(self, before: Memory, facts: Facts) -> None:
         for key in before.told:
@@ -188,20 +234,42 @@ def heal_apart(workspace: Workspace) -> Heals:
             check=False,
         )
         if done.returncode != 0:
-            return Outcome(False, done.stderr.strip()[-_TOLD:] or f"it ended with {done.returncode}")
+            told = done.stderr.strip()[-_TOLD:] or f"it ended with {done.returncode}"
+            return Outcome(False, told, locked=done.returncode == LockedError.exit_code)
         data = json.loads(done.stdout)
         return Outcome(True, f"made {', '.join(data['comes']) or 'nothing new'}", data, done.stderr.strip()[-_SAID:])
 
     return heals
 
 
-def judged_now(eyes: Sees, clock: Callable[[], float] = time.time, interval_seconds: float = 1.0) -> Decision:
-    """What a watcher that began now would decide first: looks until something is due or all is well."""
+def judged_now(
+    eyes: Sees,
+    hear: Callable[[Alarm], None] = lambda _: None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    interval_seconds: float = 1.0,
+) -> Decision:
+    """What a watcher that began now would do: looks until something is due or all is well. `hear` is told every alarm
+    on the way; without a deed the first one that is not about somebody's return is the answer."""
     memory, policy = Memory(), eyes.facts.policy
-    deadline = time.monotonic() + policy.settle_seconds + (policy.failure_threshold + 3) * interval_seconds
+    alarms: list[Alarm] = []
+    deadline = clock() + policy.settle_seconds + (policy.failure_threshold + 3) * interval_seconds
     while True:
-        memory, decision = step(policy, memory, eyes.look(), clock())
-        in_doubt = any(record.since is not None for record in memory.records.values())
-        if not isinstance(decision, Nothing) or not in_doubt or time.monotonic() > deadline:
+        look, now = eyes.look(), clock()
+        memory, decision = step(policy, memory, look, now)
+        if isinstance(decision, Alarm):
+            alarms.append(decision)
+            hear(decision)
+        elif isinstance(decision, Withdraw):
             return decision
+        elif not _in_doubt(memory, look):
+            break
+        if now > deadline:
+            break
         time.sleep(interval_seconds)
+    return next((one for one in alarms if one.code != "returned"), alarms[0] if alarms else decision)
+
+
+def _in_doubt(memory: Memory, look: Look) -> bool:
+    doubted = (memory.records[name].since is not None for name in look.clusters)
+    return memory.blind_since is not None or any(doubted)

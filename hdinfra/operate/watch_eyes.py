@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hdinfra.model.healing.memory import Look, Policy
-from hdinfra.model.healing.sighting import sightings_of
+from hdinfra.model.healing.sighting import sightings_of, silent_edges
 from hdinfra.operate.engine import changed_by
 from hdinfra.operate.errors import EngineError
 from hdinfra.operate.workspace import Workspace
@@ -46,6 +46,10 @@ class Facts:
     def webhooks(self) -> tuple[str, ...]:
         """Where alarms go."""
         return tuple(self.healing.get("webhooks", ()))
+
+
+NOTHING_KNOWN = Facts("", (), (), {}, (), "", "")
+"""Before anything was read."""
 
 
 def read_facts(workspace: Workspace) -> Facts:
@@ -109,7 +113,14 @@ class Eyes:
         known = self.facts
         answers = dict(pair for pair in self._ask_all() if pair is not None)
         staying = tuple(name for name in known.clusters if name not in known.withdrawn)
-        return Look(sightings_of(answers, known.withdrawn), staying, known.withdrawn, changed_by(self.workspace))
+        return Look(
+            sightings_of(answers, known.withdrawn),
+            staying,
+            known.withdrawn,
+            changed_by(self.workspace),
+            silent_edges(answers),
+            stack=self.workspace.stack,
+        )
 
     def _ask_all(self) -> list[tuple[str, Any] | None]:
         if self._pool is None:

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import Any
 
 from hdinfra.model.healing.memory import Memory
 from hdinfra.operate.errors import HealError
+from hdinfra.operate.lease import leased, utc
 from hdinfra.operate.workspace import write_atomically
 
 _AGES = re.compile(r"\d+")
@@ -36,7 +36,7 @@ class Journal:
 
     def write(self, kind: str, **what: Any) -> dict[str, Any]:
         """One entry, and nothing returns before it is on the disk."""
-        entry = {"at": _utc(self.clock()), "kind": kind, **what}
+        entry = {"at": utc(self.clock()), "kind": kind, **what}
         self.folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
         try:
@@ -79,6 +79,23 @@ class Journal:
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return Memory()
 
+    def remember_whom(self, zone: str, healing: Mapping[str, Any]) -> None:
+        """Who is to be called, and by which rules, when a later process cannot read it from the stack."""
+        write_atomically(self._whom, json.dumps({"zone": zone, "healing": dict(healing)}), mode=0o600)
+
+    def whom(self) -> tuple[str, Mapping[str, Any]]:
+        """The Zone and its section `healing` as they were known last; nothing of both where that cannot be read."""
+        try:
+            told = json.loads(self._whom.read_text())
+            return str(told["zone"]), dict(told["healing"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return "", {}
+
+    @property
+    def spool(self) -> Path:
+        """Where alarms wait for whoever takes them."""
+        return self.folder / f"{self.stack}.hooks.json"
+
     def ask_to_forgive(self, cluster: str) -> None:
         """Of whoever watches, now or next."""
         self._wishes.mkdir(parents=True, exist_ok=True)
@@ -96,20 +113,14 @@ class Journal:
     @contextmanager
     def lease(self) -> Iterator[None]:
         """HealError while another watcher of this folder lives; the kernel ends it with the process."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / f"{self.stack}.lease").open("a+") as file:
-            try:
-                flock(file, LOCK_EX | LOCK_NB)
-            except OSError:
-                file.seek(0)
-                holder = file.read().strip() or "another process"
-                raise HealError(
-                    f"Stack `{self.stack}` is watched already by {holder}.", running="that watcher"
-                ) from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} since {_utc(self.clock())}\n")
-            file.flush()
+        with leased(self.folder / f"{self.stack}.lease", self.clock) as holder:
+            if holder:
+                raise HealError(f"Stack `{self.stack}` is watched already by {holder}.", running="that watcher")
             yield
+
+    @property
+    def _whom(self) -> Path:
+        return self.folder / f"{self.stack}.whom.json"
 
     @property
     def _wishes(self) -> Path:
@@ -127,7 +138,3 @@ def _ends_well(handle: int) -> bool:
 
 def _gist(kind: str, what: Mapping[str, Any]) -> str:
     return kind + _AGES.sub("#", json.dumps({key: what[key] for key in ("code", "cluster", "reason") if key in what}))
-
-
-def _utc(at: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at % 1 * 1000):03d}Z"

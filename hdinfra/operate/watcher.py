@@ -14,6 +14,7 @@ from hdinfra.model.healing.memory import Alarm, Decision, Nothing, Withdraw
 from hdinfra.operate.errors import OperateError
 from hdinfra.operate.watch import Watch, heal_apart
 from hdinfra.operate.watch_eyes import Eyes
+from hdinfra.operate.watch_hooks import Hooks
 from hdinfra.operate.watch_journal import Journal
 from hdinfra.operate.workspace import Workspace, open_workspace
 
@@ -31,7 +32,7 @@ def watch(workspace: Workspace, interval_seconds: float, *, once: bool, as_json:
     workspace.prepare()
     journal = journal_of(workspace, _say if as_json else None)
     with journal.lease():
-        watching = Watch(Eyes(workspace), heal_apart(workspace), journal)
+        watching = Watch(Eyes(workspace), heal_apart(workspace), journal, hooks=Hooks(journal.spool))
         if not once:
             watching.run(stopping, interval_seconds)
             return 0

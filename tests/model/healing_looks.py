@@ -22,7 +22,7 @@ def look_of(
     up: Mapping[str, bool], clusters: tuple[str, ...] = CLUSTERS, withdrawn: tuple[str, ...] = (), busy: str = ""
 ) -> Look:
     """Both edges see the same."""
-    return Look(seen_by(dict.fromkeys(EDGES, up)), clusters, withdrawn, busy)
+    return Look(seen_by(dict.fromkeys(EDGES, up)), clusters, withdrawn, busy, stack="india")
 
 
 ALL_UP = {"a": True, "b": True}

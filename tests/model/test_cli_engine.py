@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hdinfra.operate.engine import Deployed, Engine, Run, clear_dead_lock, judged
+from hdinfra.operate.engine import Deployed, Engine, Run, changed_by, clear_dead_lock, judged
 from hdinfra.operate.errors import EngineError, InterruptedByUser
 from hdinfra.operate.waiting import seconds_until
 from hdinfra.operate.workspace import Workspace
@@ -29,6 +29,9 @@ if verb == "cancel":
         lock.unlink()
 if verb == "stack":
     sys.stderr.write("error: no stack named 'local' found\\n")
+    sys.exit(255)
+if verb == "up" and "STAND_IN_SAYS" in os.environ:
+    print(os.environ["STAND_IN_SAYS"])
     sys.exit(255)
 if verb in ("up", "destroy"):
     events = open(sys.argv[sys.argv.index("--event-log") + 1], "a")
@@ -156,10 +159,41 @@ def test_a_lock_whose_process_lives_is_left_alone(engine: Engine) -> None:
     assert calls(engine) == []
 
 
-def test_another_computers_lock_is_left_alone(engine: Engine) -> None:
-    lock(engine, dead_process(), host="elsewhere")
-    with pytest.raises(EngineError, match="is being changed"):
+def test_another_computers_lock_is_left_alone_and_the_way_out_is_told(engine: Engine) -> None:
+    pid = dead_process()
+    lock(engine, pid, host="elsewhere")
+    path = locks(engine.workspace.root) / f"{pid}.json"
+    holder = f"process {pid} of x@elsewhere (lock {path})"
+    assert changed_by(engine.workspace) == holder
+    with pytest.raises(EngineError) as told:
         clear_dead_lock(engine, lambda _: None, wait_seconds=0.2)
+    assert holder in told.value.message
+    assert "`pulumi cancel --yes --stack local`" in told.value.retry and calls(engine) == []
+
+
+IN_A_BUCKET = """error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or \
+delete the lock file with `pulumi cancel`.
+  s3://state/.pulumi/locks/organization/hdinfra/local/1.json: created by ci@runner (pid 7) at 2026-11-30T06:00:00Z
+"""
+IN_PULUMI_CLOUD = """Updating (local)
+
+error: [409] Conflict: Another update is currently in progress.
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "said"), [(IN_A_BUCKET, "created by ci@runner (pid 7)"), (IN_PULUMI_CLOUD, "[409] Conflict")]
+)
+def test_an_engine_that_finds_the_stack_locked_is_understood(engine: Engine, log: str, said: str) -> None:
+    run = Engine(engine.workspace, {"STAND_IN_SAYS": log}).stream("up", on_event=lambda _: None)
+    assert run.code != 0 and said in run.locked and "\n" not in run.locked
+    other = Engine(engine.workspace, {"STAND_IN_SAYS": "error: no credentials"}).stream("up", on_event=lambda _: None)
+    assert other.code != 0 and other.locked == ""
+
+
+def test_a_run_that_did_something_was_not_locked(engine: Engine) -> None:
+    run = Engine(engine.workspace, {"STAND_IN_CODE": "1"}).stream("up", on_event=lambda _: None)
+    assert run.code == 1 and run.locked == ""
 
 
 def test_a_living_run_is_waited_for(engine: Engine) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hdinfra.model.healing.sighting import LIVE_SECONDS, Sighting, sightings_of
+from hdinfra.model.healing.sighting import LIVE_SECONDS, Sighting, sightings_of, silent_edges
 
 
 def row(name: str, cluster: str, seen: float | None, **more: Any) -> dict[str, Any]:
@@ -50,3 +50,14 @@ def test_a_withdrawn_cluster_that_returns_is_heard_though_no_policy_names_its_ma
     machines = [row("b-control-1", "b", 0.1), row("a-web-1", "", 1.0), row("x-web-1", "", 1.0)]
     found = sightings_of({"b-control-1": {"machines": machines}}, ("a",))
     assert told(found) == {("b-control-1", "a", True, 1.0)}
+
+
+def test_edges_are_silent_only_when_no_api_machine_heard_any() -> None:
+    edge = {"role": "load-balancer"}
+    late, never = row("east-edge", "east", LIVE_SECONDS + 1, **edge), row("west-edge", "west", None, **edge)
+    waf = row("a-web-1", "a", 1.0, role="waf")
+    assert silent_edges({"b-control-1": {"machines": [late, never, waf]}}) == ("east-edge", "west-edge")
+    heard = row("west-edge", "west", 1.0, **edge)
+    assert silent_edges({"b-control-1": {"machines": [late, never]}, "c-control-1": {"machines": [heard]}}) == ()
+    assert silent_edges({"b-control-1": {"machines": [waf]}}) == (), "its edges are not ours"
+    assert silent_edges({}) == ()

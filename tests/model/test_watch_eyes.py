@@ -49,6 +49,7 @@ def test_it_is_read_once_until_it_changes(workspace: Workspace) -> None:
     reading.withdrawn = ("a",)
     touch(workspace, 5.0)
     assert (eyes.look().clusters, eyes.look().withdrawn) == (("b",), ("a",))
+    assert eyes.look().stack == "played", "for what people are told to type"
     assert reading.count == 2
     eyes.forget()
     eyes.look()

@@ -15,6 +15,12 @@ class SuppliedPair(Spec):
     key: str = Field(repr=False)
 
 
+class Switched(Spec):
+    """Where users were led to by `hdinfra edge switch`; None: to the first entrance."""
+
+    entrance: Name | None
+
+
 class Order(Spec):
     """Carried out only on exactly what it was decided on: `serial` of the deployed decisions, `spec` the SHA-256 of the
     deployed spec's text. `floor`: the new decisions count above it, so that no lock file looks newer."""
@@ -28,6 +34,9 @@ class Order(Spec):
     stay: bool = Field(default=False, description="What stands in for a returned Cluster is not done yet")
     placement: dict[str, tuple[Name, ...]] = Field(default={}, description="Instances' Clusters from now on")
     supplied: dict[str, SuppliedPair] = Field(default={})
+    switched: Switched | None = Field(
+        default=None, description="A switch that the lock file knows already, and the stack not yet"
+    )
 
 
 def digest_of(spec: str) -> str:
@@ -47,6 +56,7 @@ def held_for(order: Order, deployed: Held) -> Held:
                 name: one.model_copy(update={"clusters": tuple(sorted(order.placement.get(name, one.clusters)))})
                 for name, one in deployed.instances.items()
             },
+            **({"entrance": order.switched.entrance} if order.switched else {}),
         }
     )
     if now == deployed:

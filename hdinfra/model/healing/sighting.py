@@ -7,6 +7,9 @@ from typing import Any
 LIVE_SECONDS = 15.0
 """Machines report every 10 s; who is silent for longer than this is not heard of (control/rollout.py says the same)."""
 
+EDGE = "load-balancer"
+"""The role of an edge's machines, as API machines tell it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
@@ -32,6 +35,15 @@ def sightings_of(answers: Mapping[str, Mapping[str, Any]], withdrawn: Collection
     """
     found = [*_heard(answers, withdrawn), *_of_edges(answers)]
     return tuple(sorted(found, key=lambda one: (one.cluster, one.witness)))
+
+
+def silent_edges(answers: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Every edge of ours that API machines know, where none of them heard of any lately; none where one was heard, and
+    in a Zone that has none."""
+    rows = [row for answer in answers.values() for row in answer["machines"] if row["role"] == EDGE]
+    if any(row["seen_seconds"] is not None and row["seen_seconds"] <= LIVE_SECONDS for row in rows):
+        return ()
+    return tuple(sorted({row["name"] for row in rows}))
 
 
 def _heard(answers: Mapping[str, Mapping[str, Any]], withdrawn: Collection[str]) -> Iterator[Sighting]:

@@ -1,13 +1,26 @@
 """One look further: what is known of each Cluster now, and the one thing that is to be done about it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 
-from hdinfra.model.healing.memory import Alarm, Decision, Look, Memory, Nothing, Policy, Record, Withdraw
+from hdinfra.model.healing.case import Case
+from hdinfra.model.healing.memory import (
+    Alarm,
+    Decision,
+    Look,
+    Memory,
+    Nothing,
+    Policy,
+    Record,
+    Withdraw,
+    at_time,
+)
 from hdinfra.model.healing.sighting import Sighting
 
 HOUR_SECONDS = 3_600.0
+BLIND = "blind/"
+"""Under which it is remembered that this alarm was told."""
 
 
 class View(StrEnum):
@@ -21,16 +34,23 @@ class View(StrEnum):
 
 
 def step(policy: Policy, memory: Memory, look: Look, now: float) -> tuple[Memory, Decision]:
-    """The memory after this look, and the decision. `now` in seconds of the watcher's own clock; it never goes back.
+    """The memory after this look, and the decision. `now` in seconds of the watcher's own clock, which may go back.
 
-    At most one Withdraw is pending at a time, and each costs one of the changes that an hour has.
+    At most one Withdraw is pending at a time, and each costs one of the changes that an hour has; going on with what
+    was `left` costs none again.
     """
-    now = max(now, memory.now)
+    memory = at_time(memory, now)
+    changes = tuple(at for at in memory.changes if now - at < HOUR_SECONDS)
+    memory = replace(memory, changes=changes)
+    if not look.sightings:
+        return _blind(policy, memory, look)
     witnessed = (*look.clusters, *look.withdrawn)
     records = {name: _seen(policy, memory.records.get(name, Record()), name, look, now) for name in witnessed}
-    changes = tuple(at for at in memory.changes if now - at < HOUR_SECONDS)
-    memory = replace(memory, now=now, records=records, changes=changes)
-    case = _Case(policy, memory, look)
+    memory = replace(memory, records=records, blinds=0, blind_since=None)
+    if why := Case(policy, memory, look).why_not_go_on():
+        return replace(memory, left=None), Nothing(f"the heal of `{memory.left}` that was begun is given up: {why}")
+    memory = _held_up(policy, memory, look)
+    case = Case(policy, memory, look)
     standing = list(case.alarms())
     keys = tuple(f"{alarm.code}/{alarm.cluster}" for alarm in standing)
     for alarm, key in zip(standing, keys, strict=True):
@@ -38,10 +58,35 @@ def step(policy: Policy, memory: Memory, look: Look, now: float) -> tuple[Memory
             kept = tuple(told for told in memory.told if told in keys)
             return replace(memory, told=(*kept, key)), alarm
     memory = replace(memory, told=keys)
-    decision = _Case(policy, memory, look).deed(standing)
+    decision = case.deed(standing)
     if isinstance(decision, Withdraw):
-        memory = replace(memory, healing=decision.cluster, changes=(*changes, now))
+        cluster = decision.cluster
+        if not case.is_counted(cluster):
+            changes = (*changes, now)
+        left = None if memory.left == cluster else memory.left
+        memory = replace(memory, healing=cluster, changes=changes, left=left)
     return memory, decision
+
+
+def _blind(policy: Policy, memory: Memory, look: Look) -> tuple[Memory, Decision]:
+    """Nobody says anything: no loss, and nothing else that was told is over; but a human should know."""
+    records = {name: replace(record, downs=0, ups=0) for name, record in memory.records.items()}
+    since = memory.now if memory.blind_since is None else memory.blind_since
+    memory = replace(memory, records=records, blinds=memory.blinds + 1, blind_since=since)
+    reason = look.blind or "no witness says anything"
+    lasted = memory.now - since
+    is_short = memory.blinds <= policy.failure_threshold or lasted < policy.settle_seconds
+    if is_short or BLIND in memory.told:
+        return memory, Nothing(reason)
+    told = f"nothing is seen of the Zone, and nothing would be healed; this watcher may be what is cut off: {reason}"
+    return replace(memory, told=(*memory.told, BLIND)), Alarm("blind", "", told)
+
+
+def _held_up(policy: Policy, memory: Memory, look: Look) -> Memory:
+    """With since when a lock holds up what should be done."""
+    if not Case(policy, memory, look).held_up():
+        return replace(memory, blocked_since=None, locked_by="")
+    return replace(memory, blocked_since=memory.now if memory.blocked_since is None else memory.blocked_since)
 
 
 def view_of(policy: Policy, record: Record, cluster: str, sightings: Sequence[Sighting], now: float) -> View:
@@ -88,102 +133,3 @@ def _seen(policy: Policy, before: Record, cluster: str, look: Look, now: float) 
 
 def _first(record: Record, now: float) -> float:
     return now if record.since is None else record.since
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """One look's facts, put together."""
-
-    policy: Policy
-    memory: Memory
-    look: Look
-
-    def alarms(self) -> Iterator[Alarm]:
-        """Everything that a human should know now, whether it was told before or not."""
-        if self._is_cut_off():
-            names = ", ".join(f"`{name}`" for name in self._dark())
-            yield Alarm(
-                "half-lost",
-                "",
-                f"{names} look lost, half or more of {len(self.look.clusters)} Clusters: the witnesses or this "
-                "watcher may be what is cut off, so nothing is done",
-            )
-        for cluster in self.look.clusters:
-            yield from self._of(cluster)
-        for cluster in self.look.withdrawn:
-            if self.memory.records[cluster].ups >= max(self.policy.recovery_threshold, self.policy.failure_threshold):
-                yield Alarm(
-                    "returned", cluster, f"`{cluster}` is seen again; `hdinfra restore {cluster}` lets it back in"
-                )
-
-    def _of(self, cluster: str) -> Iterator[Alarm]:
-        record = self.memory.records[cluster]
-        if record.is_flapping:
-            yield Alarm(
-                "flapping",
-                cluster,
-                f"`{cluster}` was lost and back more than {self.policy.max_flaps} times within "
-                f"{self.policy.flap_window_seconds:.0f} s: nothing is done until `hdinfra watch --forgive {cluster}`",
-            )
-        # One look of two witnesses may fall between the moments at which each of them notices.
-        if record.splits > self.policy.failure_threshold:
-            yield Alarm("split-view", cluster, f"witnesses disagree, so nothing is done: {self._evidence(cluster)}")
-        if not self._is_due(record) or self._is_cut_off() or self.memory.healing:
-            return
-        if cluster in self.policy.keep or self.policy.act == "alarm":
-            yield Alarm(
-                "not-allowed", cluster, f"`{cluster}` is lost, and the spec leaves it to a human to withdraw it"
-            )
-        elif len(self.memory.changes) >= self.policy.changes_per_hour:
-            yield Alarm(
-                "budget",
-                cluster,
-                f"`{cluster}` is lost, and {len(self.memory.changes)} heals began within the last hour, "
-                f"of {self.policy.changes_per_hour} allowed",
-            )
-
-    def deed(self, alarms: Sequence[Alarm]) -> Decision:
-        """What is to be done, with every alarm told."""
-        if self.memory.healing:
-            return Nothing(f"the heal of `{self.memory.healing}` runs")
-        barred = {alarm.cluster for alarm in alarms if alarm.code != "returned"}
-        if "" in barred:
-            return Nothing("half or more of the Clusters look lost")
-        lost = [name for name in self.look.clusters if self.memory.records[name].is_lost]
-        due = [name for name in lost if name not in barred and self._is_due(self.memory.records[name])]
-        if not due:
-            return Nothing(self._why_not(lost))
-        if self.look.busy:
-            return Nothing(f"`{due[0]}` is lost, and {self.look.busy} is changing the stack")
-        votes = tuple(one for one in self.look.sightings if one.cluster == due[0] and one.stands != due[0])
-        return Withdraw(due[0], votes, tuple(sorted(self._away() - {due[0]})))
-
-    def _why_not(self, lost: Sequence[str]) -> str:
-        if lost:
-            return f"`{lost[0]}` is lost, and it has not lasted long enough or an alarm of it stands"
-        doubted = [name for name in self.look.clusters if self.memory.records[name].since is not None]
-        if doubted:
-            return f"`{doubted[0]}` is in doubt: {self._evidence(doubted[0])}"
-        return "every Cluster that is seen is well" if self.look.sightings else "no witness says anything"
-
-    def _is_due(self, record: Record) -> bool:
-        """Lost now, for long enough, and not in doubt for any reason."""
-        lasted = self.memory.now - record.since if record.since is not None else 0.0
-        return record.is_lost and record.downs > 0 and not record.is_flapping and lasted >= self.policy.settle_seconds
-
-    def _dark(self) -> list[str]:
-        records = self.memory.records
-        return [name for name in self.look.clusters if records[name].is_lost or records[name].downs]
-
-    def _is_cut_off(self) -> bool:
-        dark = self._dark()
-        return bool(dark) and 2 * len(dark) >= len(self.look.clusters)
-
-    def _away(self) -> set[str]:
-        """Clusters and places of which nobody says that they are up."""
-        told = {one.cluster for one in self.look.sightings}
-        return told - {one.cluster for one in self.look.sightings if one.up}
-
-    def _evidence(self, cluster: str) -> str:
-        votes = [one.said for one in self.look.sightings if one.cluster == cluster and one.stands != cluster]
-        return "; ".join(votes) or "nobody says anything of it"

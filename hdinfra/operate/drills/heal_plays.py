@@ -81,7 +81,8 @@ def _said_how_to_go_on(stage: Stage, clusters: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        stage.say(f"not finished: `hdinfra restore {' '.join(clusters)}` brings back what was given up")
+        told = " && ".join(f"hdinfra restore {cluster} --stack {stage.workspace.stack}" for cluster in clusters)
+        stage.say(f"not finished: `{told}` brings back what was given up")
         raise
 
 

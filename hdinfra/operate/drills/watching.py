@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from hdinfra.model.healing.memory import Alarm, Decision, Look, Nothing, Record, Withdraw
-from hdinfra.model.healing.sighting import sightings_of
+from hdinfra.model.healing.sighting import sightings_of, silent_edges
 from hdinfra.operate.control import Control
 from hdinfra.operate.drills.log import Log
 from hdinfra.operate.watch import Outcome, Watch
@@ -22,12 +22,19 @@ class DrillEyes:
 
     facts: Facts
     control: Control
+    stack: str
 
     def look(self) -> Look:
         """What everybody who answers says now."""
         answers = self.control.plane.ask(lambda api: api.get("/v1/machines"))
         staying = tuple(name for name in self.facts.clusters if name not in self.facts.withdrawn)
-        return Look(sightings_of(answers.given), staying, self.facts.withdrawn)
+        return Look(
+            sightings_of(answers.given),
+            staying,
+            self.facts.withdrawn,
+            silent_edges=silent_edges(answers.given),
+            stack=self.stack,
+        )
 
     def forget(self) -> None:
         """Nothing was changed."""
@@ -38,7 +45,9 @@ def watcher(workspace: Workspace, control: Control, name: str) -> Watch:
     facts = read_facts(workspace)
     quiet = replace(facts, healing={key: value for key, value in facts.healing.items() if key != "webhooks"})
     journal = Journal(workspace.state / "logs", f"{workspace.stack}.drill-{name}.{time.time_ns() // 1_000_000}")
-    return Watch(DrillEyes(quiet, control), lambda _: Outcome(False, "in a drill nothing is given up"), journal)
+    return Watch(
+        DrillEyes(quiet, control, workspace.stack), lambda _: Outcome(False, "in a drill nothing is given up"), journal
+    )
 
 
 @dataclass(slots=True)
