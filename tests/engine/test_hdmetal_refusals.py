@@ -1,5 +1,6 @@
 """Every way in which a BMC, a machine or an input lets us down: one clear line, the way out, nothing left behind."""
 
+import base64
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.engine.metal_rig import (
     CD,
     KIND,
     NAME,
+    ORDER,
     PACE,
     PROFILE,
     Rig,
@@ -181,6 +183,9 @@ def test_an_image_that_was_changed_or_is_not_there_is_refused(plugin: Driver, ri
         ("image", {"image": None}),
         ("order", {"order": None}),
         ("order", {"order": "AAA"}),
+        ("order", {"order": base64.b64encode(replace(ORDER, wipe=True).packed()).decode()}),
+        ("overwrite", {"overwrite": ["S1", "S3"]}),
+        ("overwrite", {"boot": "pxe", "image": None, "order": None, "media": None, "overwrite": ["S1"]}),
         ("media", {"media": None}),
         ("media", {"media": {}}),
         ("media", {"media": {"folder": "/srv/media"}}),

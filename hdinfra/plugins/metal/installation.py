@@ -166,6 +166,6 @@ class Installation:
             f"`{self.server}` has not reported profile {self.profile[:12]} within {self._seconds():g} s: "
             f"{self._state or 'its BMC did not answer'}{self._words(self.reports.last())}.\n"
             "fix: look at its console, where the installer says why it stopped; `pulumi up` then begins again, or "
-            "takes the machine as it is if it has reported meanwhile; what is installed whole already is overwritten "
-            "only with a text for `reinstall`"
+            "takes the machine as it is if it has reported meanwhile; disks that an installation has come to its end "
+            "on are overwritten only where `overwrite` names them"
         )
