@@ -146,10 +146,17 @@ class Installation:
             return
         if self.starts >= _STARTS:
             raise NotReportedError(
-                f"`{self.server}` went off {self.starts} times before it had reported, so it was left off.\n"
-                "fix: look at its power supplies and at its console; `pulumi up` then begins again"
+                f"`{self.server}` went off {self.starts} times before it had reported, so it was left off. Most "
+                "likely the installer has refused its disks: it says why on the server's console "
+                "(`hdinfra-install: refused`) for a minute, writes nothing, and turns the server off.\n"
+                "fix: watch its console by the BMC while `pulumi up` begins again. Disks that hold something are named "
+                "there: empty them, or write their serial numbers as `overwrite`. Without such words, look at its "
+                "power supplies"
             )
-        self.call.warn(f"`{self.server}` went off before it had reported; the installer starts over")
+        self.call.warn(
+            f"`{self.server}` went off before it had reported: its installer has refused (its console says why), or "
+            "power was cut; the installer starts over"
+        )
         self._start()
 
     def _words(self, told: Told | None) -> str:
