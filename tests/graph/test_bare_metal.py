@@ -152,7 +152,7 @@ def on_batteries() -> HostPower:
     """The server's part of a site with one battery, at its own cable."""
     own = PLAN.network
     supply = Supply("ups-red", 2, PLAN.name, own.ipv4.ip, own.ipv6.ip, 40)
-    battery = Battery("ups-red", "usbhid-ups", "auto", None)
+    battery = Battery("ups-red", "usbhid-ups", "auto", None, 300)
     return HostPower(PLAN.name, own.ipv4.ip, own.ipv6.ip, (battery,), (supply,), (), (), (), 0, Pace())
 
 
