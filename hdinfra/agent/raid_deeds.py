@@ -10,7 +10,7 @@ from .raid_boot import LOADER
 from .raid_esps import differing
 from .raid_notes import CHECKED, Note, Notes
 from .raid_replace import Place
-from .raid_rules import busy, may_fail, words
+from .raid_rules import alike, busy, may_fail, words
 from .raid_server import ARRAYS, ESP, RaidError
 
 _REMOVE_SECONDS = 20
@@ -62,8 +62,8 @@ def compare(
 def _cut_alike(seen: Seen) -> Iterator[str]:
     own = seen.own()
     for disk in own[1:]:
-        cuts = [[(p.number, p.label, p.start, p.sectors, p.kind) for p in each.partitions] for each in (own[0], disk)]
-        if cuts[0] != cuts[1]:
+        kinds = [[part.kind for part in each.partitions] for each in (own[0], disk)]
+        if kinds[0] != kinds[1] or not alike(seen, disk, own[0]):
             yield f"{words(disk)} is cut otherwise than {words(own[0])}"
     yield from (f"disk {serial} is missing" for serial in seen.missing())
 
