@@ -1,6 +1,7 @@
 """What is wrong with the disks reaches whoever looks: the daemon's report, `hdctl status`, `hdraid status`."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +61,27 @@ def test_it_does_not_look_all_the_time(tmp_path: Path) -> None:
     (tmp_path / SERVER).unlink()
     watch.step()
     assert len(problems.texts()) == 3
+
+
+def test_a_restart_that_is_due_is_said_of_servers_alone(tmp_path: Path) -> None:
+    server(laid(tmp_path, "whole"), "ALPHA", "BRAVO")
+    watch, problems = watched(tmp_path)
+    watch.step()
+    before = problems.texts()
+    due = tmp_path / "run/reboot-required"
+    due.parent.mkdir(parents=True, exist_ok=True)
+    due.touch()
+    os.utime(due, (1_764_460_800, 1_764_460_800))
+    watch.step()
+    (said,) = set(problems.texts()) - set(before)
+    assert said == "restart: due since 2025-11-30, for a newer kernel: `systemctl reboot`, one server at a time"
+    due.unlink()
+    watch.step()
+    assert problems.texts() == before
+    due.touch()
+    (tmp_path / SERVER).unlink()
+    watch.step()
+    assert problems.texts() == []
 
 
 def test_where_no_server_file_is_nothing_is_looked_at(tmp_path: Path) -> None:
