@@ -19,16 +19,17 @@ from hdinfra.protocol.boot_loader import GRUB_INSTALL
 from . import commands
 from .commands import wait
 from .paths import RAID_LOCK
+from .raid_alerts import is_over
 from .raid_arrays import Seen, look
 from .raid_contents import wipe
-from .raid_deeds import fail, verify
+from .raid_deeds import compare, fail, look_alike
 from .raid_esps import Esps, differing, esps_seen
 from .raid_mounts import Mounted
 from .raid_notes import Note, Notes, of_mdadm, of_smartd
 from .raid_progress import Progress, await_copies, await_rest
 from .raid_replace import Place, forget, read_intent, replace, resume
 from .raid_report import health, lines, report
-from .raid_rules import being_written, lost
+from .raid_rules import being_written, lost, one
 from .raid_server import RaidError, read_server
 
 _ROOT = Path("/")
@@ -135,8 +136,9 @@ def _whole(place: Place, serial: str) -> int:
         esps = place.esps.look(seen)
         if differing(esps):
             esps = place.esps.make_alike(seen)
-        notes.clear()
-        told = report(seen, esps, notes.all(), read_intent(_ROOT), {})
+        new = one(seen, serial)
+        notes.forget(lambda note: is_over(note, seen, new))
+        told = report(seen, esps, notes.all(), read_intent(_ROOT), health(place.run, seen))
     for problem in told["problems"]:
         place.told(f"still: {problem}")
     place.told(f"{serial} is at its work")
@@ -146,7 +148,11 @@ def _whole(place: Place, serial: str) -> int:
 def _verify(_: argparse.Namespace) -> int:
     place = _place()
     with _locked(0):
-        wrong = verify(place, Notes(_ROOT), lambda name: await_rest(place.look, name, Progress()))
+        wrong = look_alike(place)
+    # It takes hours, in which a disk may be pulled and packages want their boot partitions alike: nothing is held while
+    # an array is compared. Its `sync_action` keeps others from taking a disk in or out.
+    begin = partial(_locked, _HOOK_SECONDS)
+    wrong += compare(place, Notes(_ROOT), begin, lambda name: await_rest(place.look, name, Progress()))
     for each in wrong:
         print(f"hdraid: {each}", file=sys.stderr)
     if not wrong:

@@ -38,12 +38,13 @@ def show(root: Path, shown: Problems, before: frozenset[str]) -> frozenset[str]:
 
 
 def problems(root: Path) -> dict[str, str]:
-    """By battery what is wrong with it."""
+    """By battery what is wrong with it. One that is low while it charges is as it should be; NUT says that it is low
+    at the start of its programs as well, and never that it is no more."""
     folder = root / FOLDER
     found: dict[str, str] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         ups, _, kind = path.name.partition(".")
-        if kind in _WORDS:
+        if kind in _WORDS and (kind != "low" or (folder / f"{ups}.battery").exists()):
             about = f"UPS {ups}"
             found[about] = f"{found[about]}; {_WORDS[kind]}" if about in found else _WORDS[kind]
     return found

@@ -99,7 +99,7 @@ def _short(supply: Supply, ask: Ask) -> str:
         status, charge = ask(supply, "ups.status").split(), float(ask(supply, "battery.charge"))
     except (OSError, ValueError) as error:
         return f"{supply.ups} is not to be asked: {error}"
-    if "OL" not in status or "FSD" in status:
+    if "OL" not in status or {"FSD", "LB"} & set(status):
         return f"{supply.ups} is {' '.join(status)}"
     return f"{supply.ups} is at {charge:.0f} % of {supply.percent:.0f} %" if charge < supply.percent else ""
 

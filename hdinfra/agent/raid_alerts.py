@@ -1,6 +1,7 @@
 """What is wrong with a server's disks, by what it is about, each with what to type. Pure: it says, and does nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from .raid_arrays import Array, Seen
 from .raid_boot import Boot
@@ -13,13 +14,33 @@ from .raid_server import ARRAYS
 _UNSTEADY = frozenset({"swap"})
 """A page that changes while it is written may differ on both halves and is never read again (md(4), "mismatch_cnt")."""
 _MOST_NOTES = 5
+_UNTIL_WHOLE = frozenset({"Fail", "FailSpare", "SparesMissing"})
+"""Of mdadm(8)'s events those that are over when every array has its disks again."""
 
 
 def alerts(
-    seen: Seen, esps: Mapping[str, Boot] | None, notes: Sequence[Note] = (), intent: Intent | None = None
+    seen: Seen,
+    esps: Mapping[str, Boot] | None,
+    notes: Sequence[Note] = (),
+    intent: Intent | None = None,
+    health: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
-    """Texts by what they are about; the words stay the same while things stay as they are."""
-    return dict((*_arrays(seen), *_disks(seen), *_esps(seen, esps), *_intent(seen, intent), *_notes(notes)))
+    """Texts by what they are about; the words stay the same while things stay as they are. `health` is smartctl's word
+    by serial number, where somebody has asked it."""
+    of_disks = (*_arrays(seen), *_disks(seen), *_failing(seen, health), *_esps(seen, esps))
+    return dict((*of_disks, *_intent(seen, intent), *_notes(notes)))
+
+
+def is_over(note: Note, seen: Seen, new: Disk) -> bool:
+    """Whether a disk that was taken in has put an end to it: it was said of a disk that is this server's no more, or of
+    the device that the new one is now, or of arrays that lacked a half and are whole."""
+    if note.source == "mdadm":
+        return note.event in _UNTIL_WHOLE and all(array.is_whole for array in seen.arrays)
+    if note.source != "smartd":
+        return False
+    own = {name for disk in seen.own() for name in (*disk.serials, disk.device)} - {new.device}
+    # By how it begins: what smartd says of a serial number ends at its first blank.
+    return not any(name.startswith(note.about) for name in own)
 
 
 def _arrays(seen: Seen) -> Iterator[tuple[str, str]]:
@@ -66,6 +87,15 @@ def _disks(seen: Seen) -> Iterator[tuple[str, str]]:
     serials = [disk.serial for disk in seen.own()]
     for serial in {one for one in serials if serials.count(one) > 1}:
         yield f"disk {serial}", "two devices say this serial number: two paths to one disk, or a copy"
+
+
+def _failing(seen: Seen, health: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for disk in seen.own():
+        if health.get(disk.serial) == "failing":
+            yield (
+                f"SMART of {disk.serial}",
+                f"it says that it is failing: `hdraid fail {disk.serial}`, put a blank one in, then `hdraid replace`",
+            )
 
 
 def _esps(seen: Seen, esps: Mapping[str, Boot] | None) -> Iterator[tuple[str, str]]:

@@ -37,7 +37,8 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class Array:
     """`done` of `total` in KiB and `speed` in KiB a second, while `action` is none of idle and frozen. `asleep`: nobody
-    has written to it since it was assembled, and until then the kernel copies nothing (md(4), "auto-read-only")."""
+    has written to it since it was assembled, and until then the kernel copies nothing (md(4), "auto-read-only").
+    `taken`: how much of each member it takes, in sectors of 512 bytes; 0 where the kernel does not say."""
 
     name: str
     device: str
@@ -49,6 +50,7 @@ class Array:
     speed: int = 0
     mismatches: int = 0
     asleep: bool = False
+    taken: int = 0
 
     @property
     def good(self) -> tuple[Member, ...]:
@@ -169,7 +171,15 @@ def _array(root: Path, folder: Path, labels: dict[str, str]) -> Array:
         speed=_number(_text(folder / "sync_speed")),
         mismatches=_number(_text(folder / "mismatch_cnt")),
         asleep=_text(folder / "array_state") == "read-auto",
+        taken=_taken(folder),
     )
+
+
+def _taken(folder: Path) -> int:
+    """What lies before the data, and the data (md.rst of the kernel: `offset` in sectors, the other in KiB)."""
+    size = _number(_text(folder / "component_size")) * _SECTORS_A_KIBIBYTE
+    offsets = [_number(_text(entry / "offset")) for entry in folder.glob("dev-*")]
+    return max(offsets, default=0) + size if size else 0
 
 
 def _member(root: Path, folder: Path) -> Member:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 from .commands import wait
 from .raid_arrays import Array, Member, Seen
@@ -9,7 +10,7 @@ from .raid_boot import LOADER
 from .raid_esps import differing
 from .raid_notes import CHECKED, Note, Notes
 from .raid_replace import Place
-from .raid_rules import busy, may_fail, words
+from .raid_rules import alike, busy, may_fail, words
 from .raid_server import ARRAYS, ESP, RaidError
 
 _REMOVE_SECONDS = 20
@@ -41,20 +42,28 @@ def _take_out(place: Place, array: Array, member: Member) -> None:
         raise RaidError(f"array {array.name} does not let go of {member.name}: see the kernel's words (`dmesg`)")
 
 
-def verify(place: Place, notes: Notes, await_rest: Callable[[str], Array]) -> list[str]:
-    """Have every array compared with itself, and see that each disk can start the server; what is wrong."""
+def look_alike(place: Place) -> list[str]:
+    """See that disks are cut alike and that each can start the server; what is wrong. Nothing may be at work."""
     seen = place.look()
     for array in seen.arrays:
         if array.is_busy:
             raise RaidError(busy(array))
-    return [*_cut_alike(seen), *_bootable(place, seen), *_compared(place, seen, notes, await_rest)]
+    return [*_cut_alike(seen), *_bootable(place, seen)]
+
+
+def compare(
+    place: Place, notes: Notes, begin: Callable[[], AbstractContextManager[None]], await_rest: Callable[[str], Array]
+) -> list[str]:
+    """Have every array compared with itself; what is wrong. `begin` is held while a comparison is begun, not while it
+    runs: that takes hours."""
+    return [wrong for name in ARRAYS if (wrong := _compared(place, name, notes, begin, await_rest))]
 
 
 def _cut_alike(seen: Seen) -> Iterator[str]:
     own = seen.own()
     for disk in own[1:]:
-        cuts = [[(p.number, p.label, p.start, p.sectors, p.kind) for p in each.partitions] for each in (own[0], disk)]
-        if cuts[0] != cuts[1]:
+        kinds = [[part.kind for part in each.partitions] for each in (own[0], disk)]
+        if kinds[0] != kinds[1] or not alike(seen, disk, own[0]):
             yield f"{words(disk)} is cut otherwise than {words(own[0])}"
     yield from (f"disk {serial} is missing" for serial in seen.missing())
 
@@ -67,16 +76,25 @@ def _bootable(place: Place, seen: Seen) -> Iterator[str]:
         place.told(f"{len(found)} boot partitions are alike, each with {LOADER}")
 
 
-def _compared(place: Place, seen: Seen, notes: Notes, await_rest: Callable[[str], Array]) -> Iterator[str]:
-    for name in ARRAYS:
+def _compared(
+    place: Place,
+    name: str,
+    notes: Notes,
+    begin: Callable[[], AbstractContextManager[None]],
+    await_rest: Callable[[str], Array],
+) -> str | None:
+    with begin():
+        seen = place.look()
         array = next((one for one in seen.arrays if one.name == name), None)
         if array is None or not array.is_whole:
-            yield f"array {name} {array.marks if array else 'does not run'}: it cannot be compared"
-            continue
+            return f"array {name} {array.marks if array else 'does not run'}: it cannot be compared"
+        if working := next((one for one in seen.arrays if one.is_busy), None):
+            return f"array {name} was not compared: {busy(working)}"
         (place.root / f"sys/block/{array.device}/md/sync_action").write_text("check\n")
-        done = await_rest(name)
-        text = f"{done.mismatches} sectors differ"
-        notes.add(Note("hdraid", CHECKED, f"/dev/{array.device}", text, int(time.time())))
-        place.told(f"array {name} {done.marks}: {text}")
-        if done.mismatches and name != "swap":
-            yield f"array {name}: {text}"
+    done = await_rest(name)
+    if not done.is_whole:
+        return f"array {name} {done.marks}: a disk went while it was compared"
+    text = f"{done.mismatches} sectors differ"
+    notes.add(Note("hdraid", CHECKED, f"/dev/{array.device}", text, int(time.time())))
+    place.told(f"array {name} {done.marks}: {text}")
+    return f"array {name}: {text}" if done.mismatches and name != "swap" else None

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fcntl import LOCK_EX, flock
@@ -67,6 +67,11 @@ class Notes:
             times = same.times + 1 if same else 1
             kept.append(Note(note.source, note.event, note.about, note.text[:_LONGEST], note.at, times))
             self._write(kept)
+
+    def forget(self, is_over: Callable[[Note], bool]) -> None:
+        """Those that are over; all others stay, for whoever said them may never say them again."""
+        with self._locked():
+            self._write([note for note in self.all() if not is_over(note)])
 
     def clear(self) -> int:
         """Forget all but when the last check was; how many were problems."""

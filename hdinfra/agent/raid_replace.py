@@ -12,7 +12,7 @@ from .raid_arrays import Array, Seen
 from .raid_contents import check_contents
 from .raid_disks import Disk, Partition
 from .raid_esps import Esps
-from .raid_rules import Choice, Intent, alike, choose, foreign_arrays, lost, waiting, words
+from .raid_rules import Choice, Intent, alike, choose, cut_as, foreign_arrays, lost, waiting, words
 from .raid_server import ESP, RaidError, exchange
 
 _MOST_STEPS = 20
@@ -58,10 +58,11 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The new disk gets its twin's partitions."""
+    """The new disk gets its twin's partitions, as it has room for them."""
 
     new: Disk
     twin: Disk
+    partitions: tuple[Partition, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +128,12 @@ def next_step(seen: Seen, choice: Choice) -> Step | None:
         return Stop(device)
     for array in lost(seen):
         return Forget(array)
-    if not alike(new, twin):
+    if not alike(seen, new, twin):
         if any(seen.memberships(new)):
             raise RaidError(
                 f"{words(new)} is in an array, but cut otherwise than its twin {words(twin)}: nothing is done"
             )
-        return Cut(new, twin)
+        return Cut(new, twin, cut_as(seen, new, twin))
     for array in seen.arrays:
         partition = new.labelled(array.name)
         if partition and not array.member(partition.name):
@@ -174,8 +175,8 @@ def _do(place: Place, step: Step) -> None:
             place.must("mdadm", "--stop", f"/dev/{device}")
         case Forget(array):
             forget(place, array)
-        case Cut(new, twin):
-            _cut(place, new, twin)
+        case Cut():
+            _cut(place, step)
         case Add(array, partition):
             _add(place, array, partition)
         case Wake(array):
@@ -204,17 +205,19 @@ def _wake(place: Place, array: Array) -> None:
     place.must("mdadm", "--readwrite", f"/dev/{array.device}")
 
 
-def _cut(place: Place, new: Disk, twin: Disk) -> None:
+def _cut(place: Place, step: Cut) -> None:
+    new, twin = step.new, step.twin
     place.told(f"{new.serial}: partitions as {twin.serial} has them")
     edges = ((0, _MIB), (new.size - _MIB, new.size))
-    place.wipe(new.device, (*edges, *(span for part in twin.partitions for span in _ends(part.start, part.end))))
+    place.wipe(new.device, (*edges, *(span for part in step.partitions for span in _ends(part.start, part.end))))
     # One run writes all: the second table first, then the first (sgdisk(8)).
-    place.must("sgdisk", "--clear", "--set-alignment=1", *_cuts(twin), new.device)
+    place.must("sgdisk", "--clear", "--set-alignment=1", *_cuts(twin.sector, step.partitions), new.device)
     place.run(("udevadm", "settle"))
 
     def is_cut() -> bool:
-        now = place.look().called(new.serial)
-        return len(now) == 1 and alike(now[0], twin)
+        seen = place.look()
+        now = seen.called(new.serial)
+        return len(now) == 1 and alike(seen, now[0], twin)
 
     if not wait(is_cut, _SETTLE_SECONDS):
         raise RaidError(
@@ -222,11 +225,11 @@ def _cut(place: Place, new: Disk, twin: Disk) -> None:
         )
 
 
-def _cuts(twin: Disk) -> list[str]:
+def _cuts(sector: int, partitions: tuple[Partition, ...]) -> list[str]:
     """sgdisk's words for each partition; it counts in the disk's own sectors."""
-    unit = twin.sector // 512
+    unit = sector // 512
     found = []
-    for part in twin.partitions:
+    for part in partitions:
         kind = part.kind or _KINDS.get(part.label, _RAID)
         found += [f"--new={part.number}:{part.start // unit}:{part.end // unit - 1}"]
         found += [f"--typecode={part.number}:{kind}", f"--change-name={part.number}:{part.label}"]

@@ -32,7 +32,7 @@ def report(
             {"source": note.source, "event": note.event, "about": note.about, "text": note.text, "at": note.at}
             for note in notes
         ],
-        "problems": [f"{about}: {text}" for about, text in sorted(alerts(seen, esps, notes, intent).items())],
+        "problems": [f"{about}: {text}" for about, text in sorted(alerts(seen, esps, notes, intent, health).items())],
     }
 
 

@@ -4,15 +4,20 @@ The law: whoever holds the only whole copy of an array is never failed, wiped or
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .paths import SERVER
 from .raid_arrays import Array, Seen
-from .raid_disks import Disk
+from .raid_disks import Disk, Partition
 from .raid_server import ARRAYS, LABELS, RaidError
 
 _SPARE_SECTORS = 34
 """Behind the last partition lies the second table (UEFI 2.10, 5.3: 32 sectors of entries, a header), and one more."""
+
+
+_SECTOR = 512
+_ALIGNED = 8
+"""Sectors of 512 bytes, so that disks with sectors of 4,096 can be cut so as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +96,23 @@ def one(seen: Seen, name: str) -> Disk:
     return found[0]
 
 
-def alike(disk: Disk, twin: Disk) -> bool:
-    """Whether they are cut the same way."""
+def alike(seen: Seen, disk: Disk, twin: Disk) -> bool:
+    """Whether they are cut the same way. Of the last partition only what its array takes counts: other installers make
+    it as large as each disk allows, and a mirror is as large as its smaller half."""
+    if len(disk.partitions) != len(twin.partitions) or not disk.partitions:
+        return not disk.partitions and not twin.partitions
     cuts = [[(one.number, one.label, one.start, one.sectors) for one in each.partitions] for each in (disk, twin)]
-    return cuts[0] == cuts[1]
+    ends = [cut.pop() for cut in cuts]
+    least = _taken(seen, twin) or max(end[3] for end in ends)
+    return cuts[0] == cuts[1] and ends[0][:3] == ends[1][:3] and all(end[3] >= least for end in ends)
+
+
+def cut_as(seen: Seen, new: Disk, twin: Disk) -> tuple[Partition, ...]:
+    """The partitions that a new disk gets: its twin's, the last one shorter where the disk is."""
+    *others, last = twin.partitions
+    room = (new.size - _SPARE_SECTORS * new.sector) // _SECTOR
+    end = min(last.end, room - room % _ALIGNED)
+    return (*others, replace(last, sectors=max(end, _needed(seen, twin)) - last.start))
 
 
 def words(disk: Disk) -> str:
@@ -190,16 +208,28 @@ def _check_new(seen: Seen, choice: Choice) -> None:
         one(seen, new.serial)
     if new.read_only:
         raise RaidError(f"{words(new)} can only be read: take another")
-    _check_size(new, twin)
+    _check_size(seen, new, twin)
     _check_users(seen, new)
 
 
-def _check_size(new: Disk, twin: Disk) -> None:
+def _taken(seen: Seen, twin: Disk) -> int:
+    """How many sectors of its last partition are in use; 0 where nobody knows."""
+    return next((array.taken for array in seen.arrays if array.name == twin.partitions[-1].label), 0)
+
+
+def _needed(seen: Seen, twin: Disk) -> int:
+    """The first sector behind all that a disk beside that one has to hold."""
+    last = twin.partitions[-1]
+    end = last.start + (_taken(seen, twin) or last.sectors)
+    return end + -end % _ALIGNED
+
+
+def _check_size(seen: Seen, new: Disk, twin: Disk) -> None:
     if new.sector != twin.sector:
         raise RaidError(
             f"{words(new)} has sectors of {new.sector} bytes and its twin of {twin.sector}: take one that is alike"
         )
-    used = twin.partitions[-1].end * 512 + _SPARE_SECTORS * twin.sector
+    used = _needed(seen, twin) * _SECTOR + _SPARE_SECTORS * twin.sector
     if new.size < used:
         raise RaidError(
             f"{words(new)} is too small: its twin {words(twin)} uses {used / 1e9:,.1f} GB; take a larger one"

@@ -1,4 +1,5 @@
-"""The daemon's eye on the disks of a server of one's own; on any other machine it sees nothing and costs nothing."""
+"""The daemon's eye on what a server of one's own wants from its operator: its disks, and a restart that is due. On any
+other machine it sees nothing and costs nothing."""
 
 import time
 from pathlib import Path
@@ -13,6 +14,9 @@ from .raid_replace import read_intent
 from .raid_server import RaidError, read_server
 
 _ABOUT = "disks"
+_RESTART = "run/reboot-required"
+"""Debian's unattended-upgrades touches it when a kernel was installed, whoever ran dpkg
+(/etc/kernel/postinst.d/unattended-upgrades), and names the packages beside it; both go with the restart."""
 
 
 class RaidWatch:
@@ -39,8 +43,26 @@ class RaidWatch:
         self._said = frozenset(found)
 
     def _found(self) -> dict[str, str]:
+        return {**self._of_disks(), **restart_due(self._root)}
+
+    def _of_disks(self) -> dict[str, str]:
         try:
             seen = look(read_server(self._root), self._root)
             return alerts(seen, esps_seen(self._root), self._notes.all(), read_intent(self._root))
         except (RaidError, OSError) as error:
             return {_ABOUT: str(error)}
+
+
+def restart_due(root: Path) -> dict[str, str]:
+    """That a newer kernel waits for somebody to restart the server, which serves as before meanwhile."""
+    try:
+        since = time.strftime("%Y-%m-%d", time.gmtime((root / _RESTART).stat().st_mtime))
+    except OSError:
+        return {}
+    try:
+        packages = ", ".join(sorted(set((root / f"{_RESTART}.pkgs").read_text(errors="replace").split()))[:3])
+    except OSError:
+        packages = ""
+    return {
+        "restart": f"due since {since}, for {packages or 'a newer kernel'}: `systemctl reboot`, one server at a time"
+    }

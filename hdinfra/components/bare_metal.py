@@ -100,10 +100,11 @@ class BareMetalServerArgs:
     """`server`: a plan that no rule refuses (`hdinfra.model.checks.server.planned_server`, or an inventory's).
 
     `role`: of which App; one that Machines of the Zone have. `place`: what of the Zone's it counts as. `tenant`: whose
-    it is alone. `model`, `serial`: what the BMC must say, beside the links' addresses. `reinstall`: any text; only
-    another one than before installs a server that runs anew, and with any the installer may overwrite what is on the
-    disks, which it refuses otherwise. `on_delete` `wipe` erases every disk, and takes
-    `confirm_wipe` with the server's name.
+    it is alone. `model`, `serial`: what the BMC must say, beside the links' addresses. `reinstall`: any text. The
+    first one is noted; only another than the one noted installs a server that runs anew, over the disks that were its
+    own. `overwrite`: serial numbers of disks that an installation may overwrite whatever is on them, for one run; the
+    installer refuses what it finds on any other. `on_delete` `wipe` erases every disk, and takes `confirm_wipe` with
+    the server's name.
 
     `power`: its host's part of its site's ordered shutdown (hdinfra.model.hardware.power_plan), with `power_secret`, a
     random text of 32 characters at least that all hosts of the site have alike.
@@ -125,6 +126,7 @@ class BareMetalServerArgs:
     model: str | None = None
     serial: str | None = None
     reinstall: str | None = None
+    overwrite: tuple[str, ...] = ()
     on_delete: Literal["leave", "power-off", "wipe"] = "leave"
     confirm_wipe: str | None = None
 
@@ -164,7 +166,7 @@ class BareMetalServer(pulumi.ComponentResource):
     ) -> resources.Server:
         control, enrolment = args.profile.args.zone.management
         installer = args.profile.args.installer
-        ordered = told.apply(lambda files: base64.b64encode(_order(args, described, files)).decode())
+        ordered = told.apply(lambda files: base64.b64encode(order(described, files, args.server)).decode())
         return resources.Server(
             f"{name}-server",
             server=args.server.name,
@@ -180,6 +182,7 @@ class BareMetalServer(pulumi.ComponentResource):
             order=ordered if isinstance(installer, VirtualMedia) else None,
             expect=_expected(args),
             reinstall=args.reinstall,
+            overwrite=sorted(args.overwrite) or None,
             on_delete=args.on_delete,
             confirm_wipe=args.confirm_wipe,
             wait_seconds=args.profile.args.wait_seconds,
@@ -245,10 +248,6 @@ def _on_ups(args: BareMetalServerArgs, secret: str | None) -> tuple[File, ...]:
             f"fix: power_secret=config.require_secret(...), {_SECRET_LENGTH} random ones at least"
         )
     return nut.told(args.power, secret)
-
-
-def _order(args: BareMetalServerArgs, described: Machine, told: tuple[File, ...]) -> bytes:
-    return order(described, told, args.server, wipe=args.reinstall is not None)
 
 
 def _boot(installer: VirtualMedia | Pxe) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def _main() -> int:
     if made_already(seen, order_id(packed)):
         say(f"done: {server.name} is installed from this order already; nothing was written")
         return DONE
-    check_overwritable(seen, wipe=order.wipe)
+    check_overwritable(seen, wipe=order.wipe, overwrite=order.overwrite)
     _install(server, order, seen)
     say(f"done: {server.name} is installed, order {order_id(packed)[:16]}")
     return DONE

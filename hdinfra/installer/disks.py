@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -93,16 +93,15 @@ def made_already(seen: Sequence[Seen], order: str) -> bool:
     return any(one.state is State.STARTS and one.order == order for one in seen)
 
 
-def check_overwritable(seen: Sequence[Seen], *, wipe: bool) -> None:
-    """RefusedError while there is anything on a disk that we have not half made ourselves."""
+def check_overwritable(seen: Sequence[Seen], *, wipe: bool, overwrite: Collection[str] = ()) -> None:
+    """RefusedError while there is anything on a disk that we have not half made ourselves, and that is not named."""
     starts = any(one.state is State.STARTS for one in seen)
     # Where one disk starts a server, the mark on another is that server's: it was cut off on its last stretch.
     good = {State.BLANK} if starts else {State.BLANK, State.HALF_MADE}
-    full = [f"{one.serial}: {', '.join(one.signatures)}" for one in seen if one.state not in good]
+    full = [one for one in seen if one.state not in good and one.serial not in overwrite]
     if full and not wipe:
-        raise RefusedError(
-            f"there is something on these disks, and the order does not say that it may be wiped:\n{every(full)}"
-        )
+        told = every([f"{one.serial}: {', '.join(one.signatures)}" for one in full])
+        raise RefusedError(f"there is something on these disks, and the order does not let it be overwritten:\n{told}")
 
 
 @contextmanager

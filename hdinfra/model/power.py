@@ -24,12 +24,13 @@ HALT_SECONDS = 45
 
 @dataclass(frozen=True, slots=True)
 class Battery:
-    """A UPS at this host's cable, as NUT's driver is told of it."""
+    """A UPS at this host's cable, as NUT's driver is told of it. `low_seconds`: how long before its end it is low."""
 
     name: str
     driver: str
     port: str
     serial: str | None
+    low_seconds: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,17 +28,19 @@ class OrderError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Order:
     """`server` is a ServerPlan as JSON, `seed` what cloud-init is told (NoCloud), `laid` the files that lie on the disk
-    before anything starts, by absolute path with their modes. `wipe`: whatever is on the disks may be overwritten."""
+    before anything starts, by absolute path with their modes. `overwrite`: serial numbers of disks that may be
+    overwritten whatever is on them; `wipe`: every disk of the order may, for who writes an order by hand."""
 
     server: Mapping[str, Any]
     seed: Mapping[str, bytes]
     laid: Mapping[str, tuple[bytes, int]]
     wipe: bool = False
+    overwrite: tuple[str, ...] = ()
 
     def packed(self) -> bytes:
         """A tar: root's, without dates, the same bytes for the same order everywhere."""
         members = {
-            "order.json": (json.dumps({"wipe": self.wipe}).encode(), 0o644),
+            "order.json": (json.dumps(self._leave()).encode(), 0o644),
             "server.json": (json.dumps(self.server, sort_keys=True, indent=1).encode(), 0o644),
             **{f"seed/{name}": (content, 0o600) for name, content in self.seed.items()},
             **{f"root{path}": found for path, found in self.laid.items()},
@@ -51,6 +53,10 @@ class Order:
                 archive.addfile(member, io.BytesIO(content))
         return buffer.getvalue()
 
+    def _leave(self) -> dict[str, object]:
+        # An installer of before that name is told nothing it knows, and so overwrites nothing.
+        return {"wipe": self.wipe} | ({"overwrite": sorted(self.overwrite)} if self.overwrite else {})
+
 
 def unpacked(packed: bytes) -> Order:
     """The order in that tar; OrderError `order.shape` when it is none."""
@@ -58,14 +64,14 @@ def unpacked(packed: bytes) -> Order:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             found = dict(_member(archive, member) for member in archive.getmembers())
         told, server = (json.loads(found.pop(name)[0]) for name in ("order.json", "server.json"))
-        wipe = told["wipe"]
+        wipe, overwrite = told["wipe"], told.get("overwrite", [])
     except (tarfile.TarError, KeyError, ValueError, TypeError) as error:
         raise OrderError("order.shape", f"not an order, or one of another release: {error}") from error
-    if not (isinstance(wipe, bool) and isinstance(server, dict)):
-        raise OrderError("order.shape", "an order has a server, and says whether disks may be wiped")
+    if not (isinstance(wipe, bool) and isinstance(server, dict) and _are_names(overwrite)):
+        raise OrderError("order.shape", "an order has a server, and says which disks may be overwritten")
     seed = {path.removeprefix("seed/"): content for path, (content, _) in found.items() if path.startswith("seed/")}
     laid = {path.removeprefix("root"): file for path, file in found.items() if path.startswith("root/")}
-    return Order(server, seed, laid, wipe)
+    return Order(server, seed, laid, wipe, tuple(overwrite))
 
 
 def order_id(packed: bytes) -> str:
@@ -97,6 +103,10 @@ def unframed(frame: bytes) -> bytes:
     if order_id(packed) != digest:
         raise OrderError("order.torn", "the order was written only in part; write it again")
     return packed
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _frame(content: bytes) -> bytes:

@@ -24,7 +24,9 @@ KIND = "hdmetal:index:Server"
 NAME = "srv-a1"
 PROFILE = hashlib.sha256(b"as asked for").hexdigest()
 OTHER = hashlib.sha256(b"otherwise").hexdigest()
-ORDER = Order({"name": NAME}, {"user-data": b"#cloud-config\n"}, {"/etc/motd": (b"hello\n", 0o644)}, wipe=True)
+DISKS = ["S1", "S2"]
+FACTS = {"name": NAME, "disks": [{"serial": serial, "mib": 491_520} for serial in DISKS]}
+ORDER = Order(FACTS, {"user-data": b"#cloud-config\n"}, {"/etc/motd": (b"hello\n", 0o644)})
 PACKED = ORDER.packed()
 OFFSET = 70_000  # in the middle of a chunk
 PACE = Pace(power=40, report=90, silent=1, api=1.5, alive=60, poll=0.05, look=0.1)
@@ -72,6 +74,8 @@ class Rig:
     api: StandInApi
     image: Path
     installations: int = 0
+    overwritten: tuple[str, ...] = ()
+    """What the last installer was let overwrite."""
 
     def inputs(self, **changes: Any) -> Json:
         """As the plugin gets them; None leaves one out."""
@@ -99,7 +103,9 @@ class Rig:
             if found != source:
                 return
             if image is not None:
-                assert told_in(image) == ORDER
+                order = told_in(image)
+                assert replace(order, overwrite=()) == ORDER
+                self.overwritten = order.overwrite
             self.installations += 1
             self.fleet.machines[NAME] = Installed(profile=profile, key=f"{self.installations:016x}")
 

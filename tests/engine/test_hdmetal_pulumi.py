@@ -100,10 +100,15 @@ def test_a_servers_whole_life(stack: MetalStack) -> None:
     stack.give(profile=OTHER)
     said = stack.up()
     assert "3 unchanged" in said and "nothing installs a server anew but another text for `reinstall`" in said
-    rig.installs(OTHER)
     stack.give(profile=OTHER, reinstall="2026-11-29")
+    said = stack.up()
+    assert "1 updated" in said and "is noted and installs nothing" in said
+    assert (rig.installations, stack.seen()["installed"]) == (1, PROFILE)
+    rig.installs(OTHER)
+    stack.give(profile=OTHER, reinstall="2026-11-30")
     assert "1 updated" in stack.up()
     assert (rig.installations, stack.seen()["installed"]) == (2, OTHER)
+    assert rig.overwritten == ("S1", "S2")
 
     assert "is left as it is" in pulumi.destroy()
     assert (rig.bmc.server.power, len(rig.bmc.server.boots)) == ("On", 2)

@@ -1,5 +1,6 @@
 """Every way in which a BMC, a machine or an input lets us down: one clear line, the way out, nothing left behind."""
 
+import base64
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -7,12 +8,14 @@ from typing import Any
 
 import pytest
 
+import hdinfra.installer
 from hdinfra.plugins.metal.package import Servers
 from tests.engine.metal_rig import (
     BOOTS,
     CD,
     KIND,
     NAME,
+    ORDER,
     PACE,
     PROFILE,
     Rig,
@@ -21,6 +24,8 @@ from tests.engine.metal_rig import (
     refused,
 )
 from tests.local.hdlocal_fixtures import Driver, Fault, driven, eventually
+
+INIT = (Path(hdinfra.installer.__file__).parent / "assets/init").read_text()
 
 
 def test_of_a_server_that_never_reports_is_told_what_is_known(plugin: Driver, hurried: Driver, rig: Rig) -> None:
@@ -48,6 +53,16 @@ def test_power_that_goes_off_again_and_again_ends_the_installation(plugin: Drive
     with pytest.raises(Fault, match="went off 3 times before it had reported"):
         plugin.create(KIND, NAME, rig.inputs())
     assert (rig.bmc.server.boots, rig.tidy()) == (["Cd"] * 3, True)
+
+
+def test_an_installer_that_refuses_is_not_taken_for_a_power_cut(plugin: Driver, rig: Rig) -> None:
+    """It has no network yet: all that is seen of a refusal is that the server turns itself off, each time."""
+    rig.bmc.server.looks_before_cut = [2, 2, 2]
+    said = refused(plugin, rig.inputs())
+    for words in ("the installer has refused its disks", "hdinfra-install: refused", "`overwrite`", "power supplies"):
+        assert words in said
+    assert "hdinfra-install: $*" in INIT and 'stop "refused"' in INIT, "as the console has it"
+    assert rig.overwritten == () and rig.tidy()
 
 
 def test_a_server_that_does_not_turn_on_is_named(hurried: Driver, rig: Rig) -> None:
@@ -139,7 +154,10 @@ def test_an_image_that_the_bmc_does_not_take_is_told_in_its_own_words(plugin: Dr
     [
         ({"serial": "CZ1"}, "its serial is CZ2 or TAG7, expected was cz1"),
         ({"model": "R640"}, "its model is R650, expected was r640"),
-        ({"macs": ["52:54:00:00:00:01", "52:54:00:00:00:03"]}, "expected was 52:54:00:00:00:03"),
+        (
+            {"macs": ["52:54:00:00:00:03", "52:54:00:00:00:04"]},
+            "its macs is 52:54:00:00:00:01 or 52:54:00:00:00:02, expected was 52:54:00:00:00:03 or 52:54:00:00:00:04",
+        ),
     ],
     ids=["serial", "model", "macs"],
 )
@@ -150,8 +168,8 @@ def test_another_server_than_the_one_that_is_meant_is_not_touched(
     said = refused(plugin, rig.inputs(expect=expect))
     assert found in said and "Nothing was done to it" in said
     assert rig.bmc.server.boots == []
-    right = {"serial": "tag7", "model": "R650", "macs": ["52:54:00:00:00:02"]}
-    created(plugin, rig, expect=right)
+    right = {"serial": "tag7", "model": "R650", "macs": ["52:54:00:00:00:02", "0c:42:a1:00:06:00"]}
+    created(plugin, rig, expect=right)  # of a bond with a port on a card, which few BMCs know
 
 
 def test_nothing_is_begun_whose_end_nobody_could_tell(plugin: Driver, rig: Rig) -> None:
@@ -181,6 +199,9 @@ def test_an_image_that_was_changed_or_is_not_there_is_refused(plugin: Driver, ri
         ("image", {"image": None}),
         ("order", {"order": None}),
         ("order", {"order": "AAA"}),
+        ("order", {"order": base64.b64encode(replace(ORDER, wipe=True).packed()).decode()}),
+        ("overwrite", {"overwrite": ["S1", "S3"]}),
+        ("overwrite", {"boot": "pxe", "image": None, "order": None, "media": None, "overwrite": ["S1"]}),
         ("media", {"media": None}),
         ("media", {"media": {}}),
         ("media", {"media": {"folder": "/srv/media"}}),

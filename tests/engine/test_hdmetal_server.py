@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from hdinfra.plugins.engine_log import EngineLog
 from hdinfra.plugins.metal.package import Servers
 from hdinfra.plugins.values import UNKNOWN
 from tests.engine.metal_rig import (
     BOOTS,
     CD,
+    DISKS,
     KIND,
     NAME,
     ORDER,
@@ -26,6 +28,14 @@ from tests.engine.metal_rig import (
 )
 from tests.engine.redfish_bmc import StandInServer, emulated
 from tests.local.hdlocal_fixtures import Driver, Fault, driven
+
+
+@pytest.fixture
+def remarks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What stays to be read in a run's output."""
+    said: list[str] = []
+    monkeypatch.setattr(EngineLog, "remark", lambda _self, _urn, message: said.append(message))
+    return said
 
 
 @pytest.mark.parametrize("scheme", ["https", "http"])
@@ -102,14 +112,14 @@ def test_a_create_that_was_stopped_is_tidy_and_the_next_one_adopts_what_it_finis
     assert (state["installed"], rig.bmc.server.boots) == (PROFILE, ["Cd"])
 
 
-def test_what_runs_as_something_else_is_not_installed_over(plugin: Driver, rig: Rig) -> None:
+@pytest.mark.parametrize("left_on", [{}, {"reinstall": "1"}, {"reinstall": "1", "overwrite": DISKS}])
+def test_what_runs_as_something_else_is_not_installed_over_when_the_state_is_lost(
+    plugin: Driver, rig: Rig, left_on: dict[str, Any]
+) -> None:
     rig.reports(OTHER)
-    said = refused(plugin, rig.inputs())
-    assert OTHER[:12] in said and "It was not touched" in said and "reinstall" in said
+    said = refused(plugin, rig.inputs(**left_on))
+    assert OTHER[:12] in said and "It was not touched" in said and "overwrite=['S1', 'S2']" in said
     assert rig.bmc.server.boots == []
-    rig.installs()
-    plugin.create(KIND, NAME, rig.inputs(reinstall="yes, over it"))
-    assert rig.installations == 1
 
 
 def test_what_reported_otherwise_long_ago_is_installed(plugin: Driver, rig: Rig) -> None:
@@ -117,10 +127,43 @@ def test_what_reported_otherwise_long_ago_is_installed(plugin: Driver, rig: Rig)
     assert created(plugin, rig)["installed"] == PROFILE
 
 
+@pytest.mark.parametrize("reinstall", [None, "rack1-srv1"])
+def test_a_first_installation_overwrites_nothing_but_what_is_named(
+    plugin: Driver, rig: Rig, reinstall: str | None
+) -> None:
+    created(plugin, rig, reinstall=reinstall)
+    assert (rig.installations, rig.overwritten) == (1, ())
+    del rig.fleet.machines[NAME]
+    created(plugin, rig, reinstall=reinstall, overwrite=["S2"])
+    assert (rig.installations, rig.overwritten) == (2, ("S2",))
+
+
+def test_the_first_text_is_noted_and_installs_nothing(plugin: Driver, rig: Rig, remarks: list[str]) -> None:
+    state, with_text = created(plugin, rig), rig.inputs(reinstall="rack1-srv1")
+    plugin.diff(KIND, state, rig.inputs(), with_text)
+    assert any("is noted and installs nothing" in said for said in remarks)
+    noted = plugin.update(KIND, NAME, NAME, state, with_text)
+    assert (rig.installations, rig.bmc.server.boots, noted["reinstalled"]) == (1, ["Cd"], "rack1-srv1")
+    plugin.update(KIND, NAME, NAME, noted, rig.inputs(reinstall="rack1-srv2"))
+    assert (rig.installations, rig.overwritten) == (2, ("S1", "S2"))
+
+
+def test_a_new_disk_is_not_overwritten_by_an_installation_anew(plugin: Driver, rig: Rig) -> None:
+    state = {**created(plugin, rig, reinstall="1"), "ownDisks": ["S1", "S9"]}
+    state = plugin.update(KIND, NAME, NAME, state, rig.inputs(reinstall="2"))
+    assert (rig.installations, rig.overwritten, state["ownDisks"]) == (2, ("S1",), ["S1", "S2"])
+
+
+def test_what_is_left_on_is_named(plugin: Driver, rig: Rig, remarks: list[str]) -> None:
+    state, left = created(plugin, rig), rig.inputs(overwrite=["S1"], profile=OTHER)
+    plugin.diff(KIND, state, rig.inputs(), left)
+    assert any("take `overwrite` away" in said for said in remarks)
+
+
 def test_an_old_report_of_the_same_profile_is_not_taken_for_the_new_machines(
     plugin: Driver, hurried: Driver, rig: Rig
 ) -> None:
-    state = created(plugin, rig)
+    state = created(plugin, rig, reinstall="1")
     rig.bmc.server.booted = lambda _source, _image: rig.reports(seen_seconds=600)
     with pytest.raises(Fault, match="no report since"):
         hurried.update(KIND, NAME, NAME, state, rig.inputs(reinstall="2"))
@@ -131,7 +174,7 @@ def test_only_another_token_installs_anew(plugin: Driver, rig: Rig) -> None:
     new = rig.inputs(
         reinstall="1",
         profile=OTHER,
-        order=base64.b64encode(replace(ORDER, wipe=False).packed()).decode(),
+        order=base64.b64encode(replace(ORDER, laid={}).packed()).decode(),
         waitSeconds=90,
     )
     assert plugin.diff(KIND, state, rig.inputs(reinstall="1"), new) == (set(), set(), False)
@@ -147,16 +190,19 @@ def test_only_another_token_installs_anew(plugin: Driver, rig: Rig) -> None:
     assert (rig.installations, state["reinstalled"], rig.tidy()) == (2, "2", True)
 
 
-def test_installing_anew_takes_an_order_that_may_wipe(plugin: Driver, rig: Rig) -> None:
-    state = created(plugin, rig)
-    careful = base64.b64encode(replace(ORDER, wipe=False).packed()).decode()
-    with pytest.raises(Fault, match="does not let the installer overwrite its disks"):
-        plugin.update(KIND, NAME, NAME, state, rig.inputs(reinstall="2", order=careful))
+def test_installing_anew_takes_disks_that_were_noted_or_are_named(plugin: Driver, rig: Rig) -> None:
+    state = created(plugin, rig, reinstall="1")
+    del state["ownDisks"]  # as an earlier release has left it
+    for named in ({}, {"overwrite": ["S1"]}):
+        with pytest.raises(Fault, match=r"(?s)not noted which disks.*overwrite=\['S1', 'S2'\]"):
+            plugin.update(KIND, NAME, NAME, state, rig.inputs(reinstall="2", **named))
     assert (rig.installations, rig.bmc.server.power) == (1, "On")
+    plugin.update(KIND, NAME, NAME, state, rig.inputs(reinstall="2", overwrite=DISKS))
+    assert (rig.installations, rig.overwritten) == (2, ("S1", "S2"))
 
 
 def test_a_reinstallation_that_ended_without_us_is_adopted(plugin: Driver, rig: Rig) -> None:
-    state = created(plugin, rig)
+    state = created(plugin, rig, reinstall="1")
     rig.fleet.machines[NAME].key = "f" * 16  # only a first boot makes a key
     state = plugin.update(KIND, NAME, NAME, state, rig.inputs(reinstall="2"))
     assert (rig.installations, state["key"], state["reinstalled"]) == (1, "f" * 16, "2")

@@ -119,10 +119,11 @@ def test_it_is_told_its_zone_and_reports_what_it_was_installed_from(graph: Graph
     assert server.inputs["expect"] == {"macs": ["52:54:00:00:00:01", "52:54:00:00:00:02"]}
 
 
-def test_disks_that_hold_something_are_overwritten_only_where_that_is_asked_for(graph: Graph) -> None:
-    asked = Recorder(config=CONFIG, outputs=OUTPUTS)(program(reinstall="new disks"))
-    orders = [base64.b64decode(server_of(each).inputs["order"]) for each in (graph, asked)]
-    assert [unpacked(order).wipe for order in orders] == [False, True]
+def test_no_order_lets_disks_be_overwritten_and_what_is_named_is_for_the_plugin(graph: Graph) -> None:
+    asked = Recorder(config=CONFIG, outputs=OUTPUTS)(program(reinstall="iron-1", overwrite=("S2AAA",)))
+    orders = [unpacked(base64.b64decode(server_of(each).inputs["order"])) for each in (graph, asked)]
+    assert [(order.wipe, order.overwrite) for order in orders] == [(False, ())] * 2
+    assert [server_of(each).inputs.get("overwrite") for each in (graph, asked)] == [None, ["S2AAA"]]
 
 
 def test_disks_of_unequal_size_are_taken_and_said(graph: Graph) -> None:
@@ -151,7 +152,7 @@ def on_batteries() -> HostPower:
     """The server's part of a site with one battery, at its own cable."""
     own = PLAN.network
     supply = Supply("ups-red", 2, PLAN.name, own.ipv4.ip, own.ipv6.ip, 40)
-    battery = Battery("ups-red", "usbhid-ups", "auto", None)
+    battery = Battery("ups-red", "usbhid-ups", "auto", None, 300)
     return HostPower(PLAN.name, own.ipv4.ip, own.ipv6.ip, (battery,), (supply,), (), (), (), 0, Pace())
 
 
@@ -173,6 +174,7 @@ FLIPS: dict[str, Given] = {
     "a model": {"model": "PowerEdge R650"},
     "a serial": {"serial": "7XK2"},
     "reinstall": {"reinstall": "2026-11-29, new disks"},
+    "overwrite": {"overwrite": (PLAN.disks[0].serial,)},
     "off": {"on_delete": "power-off"},
     "batteries": {"power": on_batteries(), "power_secret": "a site's secret that is long enough"},
     "a tunnel": {"tunnel": validated(hd.TunnelPlan, TUNNEL), "tunnel_token": "recorded tunnel token"},

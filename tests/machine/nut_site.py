@@ -35,10 +35,12 @@ BUSY_SECONDS = {"front": 1, "inspection": 2, "store": 1}
 STATES = {
     "mains": ("OL", 100),
     "battery": ("OB DISCHRG", 60),
-    "low": ("OB DISCHRG LB", 8),
+    "low": ("OB DISCHRG", 8),
     "charging": ("OL CHRG", 12),
     "charged": ("OL CHRG", 55),
 }
+LOW_SECONDS = 600
+SECONDS_A_PERCENT = 60
 _TRIES = 20
 _END = "\nended with "
 _TOLD = f'"$@" 2>&1; printf "{_END}%s" $?'.replace("\n", "\\n")
@@ -58,7 +60,7 @@ WantedBy=multi-user.target
 
 def three_hosts(data: Data) -> None:
     """One that users meet, two behind it, of which one has a store; each of these two has one battery's cable."""
-    nut = {"driver": "dummy-ups", "low_seconds": 600}
+    nut = {"driver": "dummy-ups", "low_seconds": LOW_SECONDS}
     data["upss"][0]["nut"] = {**nut, "host": "web-1", "port": "red.dev"}
     data["upss"][1]["nut"] = {**nut, "host": "web-2", "port": "blue.dev"}
     inspection, front = data["services"]
@@ -103,7 +105,7 @@ class Host:
     def battery(self, name: str, state: str) -> None:
         """What the battery at its cable says from now on."""
         status, charge = STATES[state]
-        text = f"ups.status: {status}\nbattery.charge: {charge}\n"
+        text = _said(status, charge)
         self.must("sh", "-c", f"printf '{text}' > /etc/nut/{name}.new && mv /etc/nut/{name}.new /etc/nut/{name}.dev")
 
     def order(self) -> list[tuple[float, str]]:
@@ -140,7 +142,7 @@ class Host:
         self.container.stop(timeout=0)
         for battery in self.power.batteries:
             status, percent = STATES[charge]
-            text = f"ups.status: {status}\nbattery.charge: {percent}\n"
+            text = _said(status, percent)
             lay_files(self.container, {f"/etc/nut/{battery.port}": text})
         self.container.start()
         give_addresses(self)
@@ -173,6 +175,11 @@ class Site:
     def eventually(self, condition: Callable[[], object], within: float) -> None:
         """Wait for that; evidence when it does not come."""
         eventually(condition, within, self.evidence)
+
+
+def _said(status: str, charge: int) -> str:
+    """The driver itself says that it is low, from how long it lasts; so that has to be known before the status is."""
+    return f"battery.charge: {charge}\nbattery.runtime: {charge * SECONDS_A_PERCENT}\nups.status: {status}\n"
 
 
 def machine(name: str) -> Machine:

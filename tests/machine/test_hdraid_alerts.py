@@ -1,6 +1,7 @@
 """What is wrong with the disks reaches whoever looks: the daemon's report, `hdctl status`, `hdraid status`."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hdinfra.agent import hdctl
 from hdinfra.agent.commands import Result
 from hdinfra.agent.hdsync import Daemon
 from hdinfra.agent.problems import Problems
-from hdinfra.agent.raid_alerts import alerts
+from hdinfra.agent.raid_alerts import alerts, is_over
 from hdinfra.agent.raid_arrays import Seen
 from hdinfra.agent.raid_boot import Boot, Holds
 from hdinfra.agent.raid_esps import Esps, differing, esps_seen
@@ -60,6 +61,27 @@ def test_it_does_not_look_all_the_time(tmp_path: Path) -> None:
     (tmp_path / SERVER).unlink()
     watch.step()
     assert len(problems.texts()) == 3
+
+
+def test_a_restart_that_is_due_is_said_of_servers_alone(tmp_path: Path) -> None:
+    server(laid(tmp_path, "whole"), "ALPHA", "BRAVO")
+    watch, problems = watched(tmp_path)
+    watch.step()
+    before = problems.texts()
+    due = tmp_path / "run/reboot-required"
+    due.parent.mkdir(parents=True, exist_ok=True)
+    due.touch()
+    os.utime(due, (1_764_460_800, 1_764_460_800))
+    watch.step()
+    (said,) = set(problems.texts()) - set(before)
+    assert said == "restart: due since 2025-11-30, for a newer kernel: `systemctl reboot`, one server at a time"
+    due.unlink()
+    watch.step()
+    assert problems.texts() == before
+    due.touch()
+    (tmp_path / SERVER).unlink()
+    watch.step()
+    assert problems.texts() == []
 
 
 def test_where_no_server_file_is_nothing_is_looked_at(tmp_path: Path) -> None:
@@ -161,6 +183,37 @@ def test_notes_stay_until_they_are_cleared(tmp_path: Path, whole: Seen) -> None:
     assert notes.clear() == 3
     assert [note.event for note in notes.all()] == [CHECKED]
     assert alerts(whole, ALIKE, notes.all()) == {}
+
+
+def smartd_said(about: str) -> Note:
+    return Note("smartd", "CurrentPendingSector", about, "8 pending sectors", 1)
+
+
+def test_a_disk_taken_in_ends_what_was_said_of_the_old_one_and_nothing_else(tmp_path: Path, whole: Seen) -> None:
+    """B stands where C stood. While it was written, smartd has said of A what it says once."""
+    new, notes = whole.disks[1], Notes(tmp_path)
+    of_a = [smartd_said("A"), smartd_said(whole.disks[0].device)]
+    over = [smartd_said("C"), smartd_said(new.device), of_mdadm("Fail", "/dev/md127", "/dev/sdb2")]
+    stay = [*of_a, smartd_said("B"), of_mdadm("DeviceDisappeared", "/dev/md9"), of_mdadm(CHECKED, "/dev/md127")]
+    for note in (*over, *stay):
+        notes.add(note)
+    notes.forget(lambda note: is_over(note, whole, new))
+    assert notes.all() == tuple(stay)
+    degraded = replace(whole, arrays=(replace(whole.arrays[0], members=whole.arrays[0].members[:1]),))
+    assert not is_over(over[2], degraded, new)
+    spare = replace(whole.disks[0], name="vdx", serials=("C_12",))
+    blanks = replace(whole, disks=(*whole.disks, spare), server=replace(whole.server, spares=("C_12",)))
+    assert not is_over(smartd_said("C"), blanks, new), "`C 12`, of which smartd says the beginning"
+
+
+def test_a_disk_that_says_it_is_failing_is_a_problem(whole: Seen) -> None:
+    told = report(whole, ALIKE, (), None, {"A": "failing", "B": "passed"})
+    assert told["problems"] == [
+        "SMART of A: it says that it is failing: `hdraid fail A`, put a blank one in, then `hdraid replace`"
+    ]
+    assert "well " not in "\n".join(lines(told))
+    stranger = replace(whole.disks[0], name="vdx", serials=("X",), partitions=())
+    assert report(replace(whole, disks=(*whole.disks, stranger)), ALIKE, (), None, {"X": "failing"})["problems"] == []
 
 
 def test_notes_that_cannot_be_read_say_so_and_are_begun_anew(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from fcntl import LOCK_EX, flock
 from pathlib import Path
@@ -15,8 +16,9 @@ import pytest
 from hdinfra.agent import hdraid, raid_progress
 from hdinfra.agent.commands import Result
 from hdinfra.agent.paths import RAID_LOCK
-from hdinfra.agent.raid_arrays import Seen
-from hdinfra.agent.raid_notes import Notes
+from hdinfra.agent.raid_arrays import Array, Seen
+from hdinfra.agent.raid_deeds import compare, look_alike
+from hdinfra.agent.raid_notes import CHECKED, Notes
 from hdinfra.agent.raid_progress import Progress, await_copies, await_rest, clock, is_copied
 from hdinfra.agent.raid_server import ARRAYS, RaidError
 from hdinfra.machine.bundle import raid_sources
@@ -216,6 +218,67 @@ def test_an_array_comes_to_rest(written: World) -> None:
     with pytest.raises(RaidError, match="array swop has stopped"):
         await_rest(written.look, "swop", Progress(io.StringIO()))
     assert await_rest(looks(written, 1), "root", Progress(io.StringIO())).action == "idle"
+
+
+class Verified:
+    """`hdraid verify` on such a server; `meanwhile` is done while an array is compared, `held` says what is held."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.notes = world, Notes(world.root)
+        self.held, self.begun = False, [""]
+        self.meanwhile: Callable[[str], None] = lambda _: None
+        for index in range(len(ARRAYS)):
+            (world.root / f"sys/block/md{index}/md").mkdir(parents=True)
+
+    def run(self) -> list[str]:
+        """What is wrong."""
+        return compare(self.world.place(), self.notes, self._begin, self._rest)
+
+    @contextmanager
+    def _begin(self) -> Iterator[None]:
+        assert not self.held
+        self.held = True
+        yield
+        self.held = False
+
+    def _rest(self, name: str) -> Array:
+        assert not self.held, "a disk that is pulled now is nobody's, and packages wait for their boot partitions"
+        index = ARRAYS.index(name)
+        assert (self.world.root / f"sys/block/md{index}/md/sync_action").read_text() == "check\n"
+        self.begun.append(name)
+        self.meanwhile(name)
+        return next(array for array in self.world.look().arrays if array.name == name)
+
+
+def test_nothing_is_held_while_arrays_are_compared(tmp_path: Path) -> None:
+    verified = Verified(World(tmp_path))
+    assert (verified.run(), verified.begun[1:]) == ([], list(ARRAYS))
+    assert [note.event for note in verified.notes.all()] == [CHECKED] * len(ARRAYS)
+
+
+def test_a_disk_pulled_while_arrays_are_compared_is_said(tmp_path: Path) -> None:
+    verified = Verified(World(tmp_path))
+    verified.meanwhile = lambda _: verified.world.pull("B") if verified.world.disks["B"].present else None
+    first, *others = ARRAYS
+    assert verified.run() == [
+        f"array {first} [U_]: a disk went while it was compared",
+        *(f"array {name} [U_]: it cannot be compared" for name in others),
+    ]
+    assert verified.notes.all() == ()
+
+
+def test_what_another_run_began_meanwhile_is_not_disturbed(tmp_path: Path) -> None:
+    verified = Verified(World(tmp_path))
+
+    def another(_: str) -> None:
+        verified.world.arrays["root"].action = "check"
+
+    verified.meanwhile = another
+    assert [words.partition(":")[0] for words in verified.run()] == [
+        f"array {name} was not compared" for name in ARRAYS[1:]
+    ]
+    with pytest.raises(RaidError, match="array root is being checked"):
+        look_alike(verified.world.place())
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0, "0:00"), (61.7, "1:01"), (36_000, "10:00:00")])

@@ -50,7 +50,7 @@ def test_both_disks_at_their_work(tmp_path: Path) -> None:
         ("root", 141_312, 196_608),
     ]
     assert [one.kind for one in bravo.partitions] == [ESP_TYPE, *3 * [RAID_TYPE]]
-    assert alike(alpha, bravo)
+    assert alike(found, alpha, bravo)
     assert [(a.name, a.device, a.marks, a.is_whole, a.is_busy) for a in found.arrays] == [
         ("boot", "md127", "[UU]", True, False),
         ("swap", "md126", "[UU]", True, False),

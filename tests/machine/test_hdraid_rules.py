@@ -12,7 +12,7 @@ from hdinfra.agent.raid_arrays import Array, Member, Seen
 from hdinfra.agent.raid_contents import check_contents, signatures
 from hdinfra.agent.raid_disks import Disk, Partition
 from hdinfra.agent.raid_replace import Cut, next_step
-from hdinfra.agent.raid_rules import Choice, Intent, being_written, choose, foreign_arrays, may_fail
+from hdinfra.agent.raid_rules import Choice, Intent, alike, being_written, choose, cut_as, foreign_arrays, may_fail
 from hdinfra.agent.raid_server import RaidError, Server
 from tests.machine.raid_world import SIZE, World
 
@@ -162,6 +162,52 @@ def test_a_disk_in_an_array_is_never_cut_anew(whole: Seen) -> None:
     shifted = replace(second, partitions=(*second.partitions[:3], replace(second.partitions[3], start=999)))
     with pytest.raises(RaidError, match=r"cut otherwise than its twin"):
         next_step(replace(whole, disks=(first, shifted)), Choice(shifted, first, "B"))
+
+
+def unequal(whole: Seen) -> tuple[Seen, Disk, Disk]:
+    """Another installer made root as large as each disk allows: B has room for 4,096 sectors more, and root for what A
+    has but for the last 1,000."""
+    first, second = whole.disks
+    *others, root = second.partitions
+    longer = replace(second, partitions=(*others, replace(root, sectors=root.sectors + 4096)), size=SIZE + (4096 << 9))
+    arrays = tuple(replace(a, taken=root.sectors - 1000) if a.name == "root" else a for a in whole.arrays)
+    return replace(whole, disks=(first, longer), arrays=arrays), first, longer
+
+
+def test_disks_whose_last_partitions_both_hold_the_array_are_alike(whole: Seen) -> None:
+    seen, first, longer = unequal(whole)
+    assert alike(seen, first, longer) and alike(seen, longer, first)
+    assert not alike(whole, first, longer), "where nobody knows what is in use"
+    short = replace(first, partitions=(*first.partitions[:3], replace(first.partitions[3], sectors=2048)))
+    assert not alike(seen, short, longer)
+
+
+def test_a_new_disk_as_small_as_the_one_that_failed_is_large_enough(whole: Seen) -> None:
+    """480 and 500 GB: the 480 fails, and a new 480 comes."""
+    seen, first, longer = unequal(whole)
+    root = longer.partitions[3]
+    taken = (root.start + root.sectors - 4096 - 1000 + 7) // 8 * 8
+    small = replace(NEW, size=(taken + 34) * 512)
+    left = replace(seen, disks=(longer, small))
+    choice = choose(without_first(left, first), "NEW", None)
+    step = next_step(left, choice)
+    assert isinstance(step, Cut)
+    *others, last = step.partitions
+    assert tuple(others) == longer.partitions[:3]
+    assert (last.start, last.end) == (root.start, taken)
+    assert alike(left, replace(small, partitions=step.partitions), longer)
+    with pytest.raises(RaidError, match="is too small"):
+        choose(without_first(replace(seen, disks=(longer, replace(small, size=small.size - 512))), first), "NEW", None)
+    room = replace(NEW, size=(taken + 2048 + 34) * 512)
+    assert cut_as(seen, room, longer)[-1].end == taken + 2048, "what it has room for"
+    assert cut_as(seen, replace(NEW, size=SIZE * 2), longer) == longer.partitions
+
+
+def without_first(seen: Seen, first: Disk) -> Seen:
+    """Its arrays have let go of it."""
+    own = {part.name for part in first.partitions}
+    arrays = (replace(a, members=tuple(m for m in a.members if m.name not in own)) for a in seen.arrays)
+    return replace(seen, arrays=tuple(arrays))
 
 
 FAILS: dict[str, tuple[Callable[[Seen], Seen], str, str]] = {

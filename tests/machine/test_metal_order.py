@@ -59,6 +59,12 @@ def test_wiping_has_to_be_ordered() -> None:
     assert [unpacked(order(WAF, (), SERVER, wipe=wipe)).wipe for wipe in (False, True)] == [False, True]
 
 
+def test_disks_to_overwrite_are_named_in_it_and_nothing_else_is_changed() -> None:
+    plain = unpacked(order(WAF, TOLD, SERVER))
+    assert plain.overwrite == () and plain.packed() == order(WAF, TOLD, SERVER)
+    assert unpacked(replace(plain, overwrite=("S2", "S1")).packed()) == replace(plain, overwrite=("S1", "S2"))
+
+
 def test_the_same_machine_is_the_same_order_and_the_longest_fits() -> None:
     assert order(WAF, TOLD, SERVER) == order(WAF, TOLD, replace(SERVER))
     assert len(order(WAF, TOLD, SERVER)) < FRAME_BYTES // 8, "what is left is for policies"

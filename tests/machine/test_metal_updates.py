@@ -4,9 +4,11 @@ this test makes, out of a mirror in a folder."""
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from hdinfra.agent.raid_watch import restart_due
 from hdinfra.plugins.local.engine import Engine
 from tests.machine.debian import Debian
 from tests.machine.metal_server import did, metal_debian
@@ -62,6 +64,19 @@ def installed(place: Debian, name: str) -> str:
 def written(place: Debian) -> int:
     """How often all ESPs were, with a boot loader made anew."""
     return did(place, "cat /var/log/hdraid").splitlines().count("esp --renew")
+
+
+def test_a_kernel_that_was_installed_waits_for_a_restart_and_that_is_said(place: Debian, tmp_path: Path) -> None:
+    """Debian's own hook, as dpkg calls it for each kernel."""
+    assert restart_due(tmp_path) == {}
+    kernel = "linux-image-6.12.48+deb13-amd64"
+    call = f"DPKG_MAINTSCRIPT_PACKAGE={kernel} DPKG_MAINTSCRIPT_NAME=postinst"
+    did(place, f"{call} /etc/kernel/postinst.d/unattended-upgrades 6.12.48+deb13-amd64")
+    (tmp_path / "run").mkdir()
+    for name in did(place, "ls /run").split():
+        if name.startswith("reboot-required"):
+            (tmp_path / "run" / name).write_text(did(place, f"cat /run/{name}"))
+    assert f"for {kernel}: `systemctl reboot`" in restart_due(tmp_path)["restart"]
 
 
 def test_security_updates_come_and_other_versions_do_not(place: Debian) -> None:

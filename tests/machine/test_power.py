@@ -115,6 +115,7 @@ def full(_: Supply, name: str) -> str:
         ("OB DISCHRG", "90", "is OB DISCHRG"),
         ("OL CHRG", "12.4", "is at 12 % of 40 %"),
         ("FSD OL", "90", "is FSD OL"),
+        ("OL CHRG LB", "90", "is OL CHRG LB"),
         ("OL", "", "is not to be asked"),
     ],
 )
@@ -186,6 +187,9 @@ def test_events_are_problems_until_they_are_over(tmp_path: Path) -> None:
     assert set(problems(tmp_path)) == {"UPS ups-red", "UPS ups-blue"}
     assert "on battery" in problems(tmp_path)["UPS ups-red"]
     assert "battery low" in problems(tmp_path)["UPS ups-red"]
+    (tmp_path / FOLDER / "ups-red.battery").unlink()
+    assert "UPS ups-red" not in problems(tmp_path), "it charges"
+    note("battery.ups-red", tmp_path)
     note("mains.ups-red", tmp_path)
     note("heard.ups-blue", tmp_path)
     assert list(problems(tmp_path)) == ["UPS ups-blue"]

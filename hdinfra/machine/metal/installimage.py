@@ -2,7 +2,7 @@
 
 No run on one of Hetzner's servers has been made. The configuration was read and accepted by installimage's own
 `validate_vars` (github.com/hetzneronline/installimage, of 5 December 2024) by hand, its looks at disks stubbed; tests
-have a checker of its grammar (tests/machine/test_metal_installimage.py). Spare disks are left alone; the machine takes
+have a checker of its grammar (tests/machine/test_metal_installers.py). Spare disks are left alone; the machine takes
 one in by `hdraid replace`.
 """
 

@@ -92,13 +92,16 @@ def nut_conf(power: HostPower) -> str:
 
 
 def ups_conf(power: HostPower) -> str:
-    """The batteries at this host's cables."""
+    """The batteries at this host's cables. When one is low is decided by its driver, from the seconds that it says are
+    left (ups.conf(5), `ignorelb`): what a battery has for that by itself is often two minutes, less than a site takes.
+    It is low as well below the charge that it has for that. A driver to which neither is told does not start."""
     return "maxretry = 3\n" + "".join(map(_section, power.batteries))
 
 
 def _section(battery: Battery) -> str:
     serial = f'    serial = "{battery.serial}"\n' if battery.serial else ""
-    return f"\n[{battery.name}]\n    driver = {battery.driver}\n    port = {battery.port}\n{serial}"
+    low = f"    ignorelb\n    override.battery.runtime.low = {battery.low_seconds}\n"
+    return f"\n[{battery.name}]\n    driver = {battery.driver}\n    port = {battery.port}\n{serial}{low}"
 
 
 def upsd_conf(power: HostPower) -> str:

@@ -1,7 +1,7 @@
 """Debian 13's own installer, unattended: two disks as mirrors, and then what makes them this Machine.
 
 No run of the installer has been made with it: what it fetches for its kernel was out of reach where this was written.
-debconf has read it, and a parser the recipes (tests/machine/test_metal_preseed.py). Spare disks are left alone; the
+debconf has read it, and a parser the recipes (tests/machine/test_metal_installers.py). Spare disks are left alone; the
 machine takes one in by `hdraid replace`.
 """
 

@@ -136,7 +136,7 @@ class _Site:
     def _batteries(self, host: HostSpec) -> Iterator[Battery]:
         for name, nut in sorted(self.watched.items()):
             if nut.host == host.name:
-                yield Battery(name, nut.driver.value, nut.port, nut.serial)
+                yield Battery(name, nut.driver.value, nut.port, nut.serial, nut.low_seconds)
 
     def _supplies(self, host: HostSpec) -> Iterator[Supply]:
         for name, psus in sorted(upss_of(self.inventory, host.server).items()):

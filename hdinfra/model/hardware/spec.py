@@ -101,7 +101,7 @@ class NutSpec(Spec):
     port: NutPort = "auto"
     serial: Serial | None = Field(default=None, description="Tells two batteries at one server's USB ports apart")
     low_seconds: Annotated[int, Field(strict=True, ge=30, le=7_200)] = Field(
-        description="It lasts so long, under full load, once it says that it is low"
+        description="It is low when it lasts only so long yet, as it says itself (battery.runtime); its driver is told"
     )
     restart_percent: Annotated[int, Field(strict=True, ge=0, le=100)] = Field(
         default=40, description="So full it must be before services start after an ordered shutdown"

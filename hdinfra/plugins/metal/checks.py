@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from hdinfra.plugins.kind import Values
+from hdinfra.plugins.metal.overwriting import check_overwrite
 from hdinfra.plugins.shapes import Failure
 from hdinfra.plugins.values import UNKNOWN, Value, holds_unknown
 
@@ -19,6 +20,7 @@ def check_together(inputs: Values) -> Iterator[Failure]:
         yield from _check_boot(inputs)
     yield from _check_media(inputs.get("media", UNKNOWN))
     yield from _check_order(inputs.get("order"))
+    yield from check_overwrite(inputs)
     wipes, confirmed = inputs.get("onDelete") == "wipe", inputs.get("confirmWipe")
     if wipes and confirmed is not UNKNOWN and confirmed != inputs["server"]:
         yield Failure("confirmWipe", "must repeat the server's name before its deletion may wipe its disks")

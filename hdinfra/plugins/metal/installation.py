@@ -146,10 +146,17 @@ class Installation:
             return
         if self.starts >= _STARTS:
             raise NotReportedError(
-                f"`{self.server}` went off {self.starts} times before it had reported, so it was left off.\n"
-                "fix: look at its power supplies and at its console; `pulumi up` then begins again"
+                f"`{self.server}` went off {self.starts} times before it had reported, so it was left off. Most "
+                "likely the installer has refused its disks: it says why on the server's console "
+                "(`hdinfra-install: refused`) for a minute, writes nothing, and turns the server off.\n"
+                "fix: watch its console by the BMC while `pulumi up` begins again. Disks that hold something are named "
+                "there: empty them, or write their serial numbers as `overwrite`. Without such words, look at its "
+                "power supplies"
             )
-        self.call.warn(f"`{self.server}` went off before it had reported; the installer starts over")
+        self.call.warn(
+            f"`{self.server}` went off before it had reported: its installer has refused (its console says why), or "
+            "power was cut; the installer starts over"
+        )
         self._start()
 
     def _words(self, told: Told | None) -> str:
@@ -166,6 +173,6 @@ class Installation:
             f"`{self.server}` has not reported profile {self.profile[:12]} within {self._seconds():g} s: "
             f"{self._state or 'its BMC did not answer'}{self._words(self.reports.last())}.\n"
             "fix: look at its console, where the installer says why it stopped; `pulumi up` then begins again, or "
-            "takes the machine as it is if it has reported meanwhile; what is installed whole already is overwritten "
-            "only with a text for `reinstall`"
+            "takes the machine as it is if it has reported meanwhile; disks that an installation has come to its end "
+            "on are overwritten only where `overwrite` names them"
         )

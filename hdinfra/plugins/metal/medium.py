@@ -8,7 +8,7 @@ from typing import Self
 
 from hdinfra.plugins.kind import PluginError
 from hdinfra.protocol.installer_image import Manifest, read_manifest
-from hdinfra.protocol.order import OrderError, framed, unpacked
+from hdinfra.protocol.order import Order, OrderError, framed, unpacked
 
 _CHUNK = 1024 * 1024
 
@@ -62,13 +62,13 @@ def check_image(folder: str, order: bytes) -> None:
     """What a preview can know: there is an image, and the order is one that fits into it."""
     _manifest(folder)
     _framed(order)
-    may_wipe(order)
+    order_in(order)
 
 
-def may_wipe(order: bytes) -> bool:
-    """Whether the installer may overwrite what is on the disks; without leave it refuses them, as it should."""
+def order_in(order: bytes) -> Order:
+    """What those bytes say; PluginError when they are no order."""
     try:
-        return unpacked(order).wipe
+        return unpacked(order)
     except OrderError as error:
         raise PluginError(f"`order` is {error}\nfix: write what `hdinfra.machine.metal.order.order` gives") from error
 

@@ -40,8 +40,10 @@ class Server(pulumi.CustomResource):
       by "https" or "http", while it is needed; or {"folder", "url"}: a folder that another web server publishes.
     - `expect`: {"model", "serial", "macs"}, each optional: what the BMC must say of the machine, so that none but the
       one that is meant is ever installed.
-    - `reinstall`: any text; only another text than before installs a server anew, by an order that has `wipe`.
-      `profile`, `order` and `image` alone never do.
+    - `reinstall`: any text. The first one is noted, at creation or later; only another text than the one noted installs
+      a server anew, over the disks that were installed as this server before. `profile`, `order` and `image` never do.
+    - `overwrite`: serial numbers of disks that an installation may overwrite whatever is on them; disks that were not
+      this server's before are taken blank otherwise. It is for one run: take it away again.
     - `on_delete`: "leave" (as it is), "power-off", or "wipe" (every drive by the BMC's secure erase), which takes
       `confirm_wipe` with the server's name as well.
     - `wait_seconds`: for the machine's report, 60 to 86,400.
@@ -75,6 +77,7 @@ class Server(pulumi.CustomResource):
         media: pulumi.Input[Mapping[str, pulumi.Input[Any]]] | None = None,
         expect: pulumi.Input[Mapping[str, pulumi.Input[Any]]] | None = None,
         reinstall: pulumi.Input[str] | None = None,
+        overwrite: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
         on_delete: pulumi.Input[str] | None = None,
         confirm_wipe: pulumi.Input[str] | None = None,
         wait_seconds: pulumi.Input[int] | None = None,
@@ -91,6 +94,7 @@ class Server(pulumi.CustomResource):
             "media": media,
             "expect": expect,
             "reinstall": reinstall,
+            "overwrite": overwrite,
             "on_delete": on_delete,
             "confirm_wipe": confirm_wipe,
             "wait_seconds": wait_seconds,

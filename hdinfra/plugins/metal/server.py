@@ -14,7 +14,15 @@ from hdinfra.plugins.metal.bmc import Bmc, BmcError
 from hdinfra.plugins.metal.checks import VIRTUAL_MEDIA, check_together
 from hdinfra.plugins.metal.hardware import Hardware, as_outputs, hardware
 from hdinfra.plugins.metal.installation import Installation
-from hdinfra.plugins.metal.medium import Medium, check_image, may_wipe
+from hdinfra.plugins.metal.medium import Medium, check_image
+from hdinfra.plugins.metal.overwriting import (
+    OWN_DISKS,
+    asked_anew,
+    check_leave,
+    disks_of,
+    newly_noted,
+    order_with_leave,
+)
 from hdinfra.plugins.metal.pace import Pace
 from hdinfra.plugins.metal.reports import Reports, Told
 from hdinfra.plugins.metal.right_one import check_right_one
@@ -24,17 +32,19 @@ from hdinfra.plugins.metal.wiping import wipe
 from hdinfra.plugins.shapes import Failure
 from hdinfra.plugins.values import UNKNOWN, holds_unknown
 
-_INSTALLING = frozenset({"profile", "order", "image", "media", "boot", "waitSeconds"})
+_INSTALLING = frozenset({"profile", "order", "image", "media", "boot", "waitSeconds", "overwrite"})
 """What counts only when a server is installed."""
 
 
 class ServerKind:
-    """Its id is the server's name. Only a new `reinstall` installs what is installed; deleting leaves it as it is."""
+    """Its id is the server's name. Only another text for `reinstall` than the one noted installs what is installed;
+    deleting leaves it as it is."""
 
     inputs = shapes.INPUTS
     outputs: ClassVar[Mapping[str, str]] = {
         "installed": "string",
         "reinstalled": "string",
+        OWN_DISKS: "array",
         "key": "string",
         "power": "string",
         "health": "string",
@@ -59,8 +69,8 @@ class ServerKind:
         """Refuses an image or an order that cannot be used. What is not installed anew keeps its outputs."""
         if inputs["boot"] == "virtual-media" and not holds_unknown([inputs.get(name) for name in VIRTUAL_MEDIA]):
             check_image(inputs["image"], _order(inputs))
-            _check_may_wipe(inputs, state or {})
-        if state is not None and state.get("installed") and not _asked_anew(inputs, state):
+            check_leave(inputs, state or {})
+        if state is not None and state.get("installed") and not asked_anew(inputs, state):
             return {name: state.get(name, UNKNOWN) for name in self.outputs}
         return {**dict.fromkeys(self.outputs, UNKNOWN), "installed": inputs["profile"]}
 
@@ -83,11 +93,16 @@ class ServerKind:
         return Difference(updates=changed - replaces - _INSTALLING, replaces=replaces)
 
     def look(self, call: Call, inputs: Values, state: Values, changed: frozenset[str]) -> frozenset[str]:
-        """Says that a server runs otherwise than asked for, and how it would be installed anew."""
+        """Says that a server runs otherwise than asked for, how it would be installed anew, and what is left on."""
+        server = state.get("server")
+        if newly_noted(inputs, state):
+            call.remark(f"`{server}`: its first text for `reinstall` is noted and installs nothing; another one will")
+        if state.get("installed") and inputs.get("overwrite") and not asked_anew(inputs, state):
+            call.remark(f"`{server}` is installed; take `overwrite` away, lest a later run overwrites what it has")
         installed, profile = state.get("installed"), inputs["profile"]
-        if installed and profile not in (UNKNOWN, installed) and not _asked_anew(inputs, state):
+        if installed and profile not in (UNKNOWN, installed) and not asked_anew(inputs, state):
             call.remark(
-                f"`{state.get('server')}` runs profile {installed[:12]}, asked for is {profile[:12]}; nothing "
+                f"`{server}` runs profile {installed[:12]}, asked for is {profile[:12]}; nothing "
                 "installs a server anew but another text for `reinstall`"
             )
         return frozenset()
@@ -112,8 +127,9 @@ class ServerKind:
 
     def _bring(self, call: Call, inputs: Values, state: Values) -> Values:
         done = {"reinstalled": inputs.get("reinstall") or state.get("reinstalled", "")}
-        if state.get("installed") and not _asked_anew(inputs, state):
-            return {name: state.get(name, "") for name in ("installed", "key")} | self._seen(call, inputs) | done
+        if state.get("installed") and not asked_anew(inputs, state):
+            kept = {name: state[name] for name in ("installed", "key", OWN_DISKS) if name in state}
+            return kept | self._seen(call, inputs) | done
         with closing(Reports(inputs["report"])) as reports, Bmc(Access.of(inputs["bmc"])) as bmc:
             check_right_one(call, bmc, inputs["server"], inputs.get("expect") or {})
             told = self._answered(call, reports)
@@ -121,12 +137,13 @@ class ServerKind:
                 self._adopt(call, inputs, reports.age(told))
             else:
                 self._check_idle(inputs, state, told, reports)
-                _check_may_wipe(inputs, state)
-                told = self._installed(call, inputs, bmc, reports)
-            return as_outputs(hardware(bmc.get, bmc.system())) | _reported(told) | done
+                check_leave(inputs, state)
+                told = self._installed(call, inputs, state, bmc, reports)
+            own = {OWN_DISKS: disks_of(inputs)}
+            return as_outputs(hardware(bmc.get, bmc.system())) | _reported(told) | done | own
 
-    def _installed(self, call: Call, inputs: Values, bmc: Bmc, reports: Reports) -> Told:
-        offer = partial(self._offer, call, inputs, _medium(call, inputs)) if inputs["boot"] != "pxe" else None
+    def _installed(self, call: Call, inputs: Values, state: Values, bmc: Bmc, reports: Reports) -> Told:
+        offer = partial(self._offer, call, inputs, _medium(call, inputs, state)) if inputs["boot"] != "pxe" else None
         pace = replace(self._pace, report=inputs.get("waitSeconds") or self._pace.report)
         installation = Installation(call, bmc, reports, pace, inputs["server"], inputs["profile"], offer)
         # One that failed is not kept as half made: the next create takes what has reported meanwhile, or begins again.
@@ -158,14 +175,16 @@ class ServerKind:
         )
 
     def _check_idle(self, inputs: Values, state: Values, told: Told | None, reports: Reports) -> None:
-        if told is None or inputs.get("reinstall") or state:
+        if told is None or state:
             return
-        age = reports.age(told)
+        age, disks = reports.age(told), disks_of(inputs)
         if age <= self._pace.alive:
             raise PluginError(
                 f"`{inputs['server']}` runs: it reported {age:.0f} s ago, profile {told.profile[:12] or 'none'} and "
                 f"not {inputs['profile'][:12]}. It was not touched.\n"
-                "fix: if it shall be installed all the same, write any text as `reinstall`"
+                "fix: declare it as it was installed, then it is taken as it is, and another text for `reinstall` "
+                f"installs it anew; or, if nobody needs it, turn it off and wait {self._pace.alive:g} s: then it is "
+                "installed over" + (f", by overwrite={disks}" if disks else "")
             )
 
     def _adopt(self, call: Call, inputs: Values, age: float) -> None:
@@ -173,7 +192,7 @@ class ServerKind:
         server = inputs["server"]
         call.remark(f"`{server}` already reports profile {inputs['profile'][:12]}: nothing is installed")
         if age > self._pace.alive:
-            call.warn(f"`{server}` reported last {age:.0f} s ago; another text for `reinstall` installs it anew")
+            call.warn(f"`{server}` reported last {age:.0f} s ago; look at its console")
 
     def _seen(self, call: Call, inputs: Values) -> Values:
         with Bmc(Access.of(inputs["bmc"])) as bmc:
@@ -182,23 +201,8 @@ class ServerKind:
         return found | _reported(_last(call, inputs))
 
 
-def _asked_anew(inputs: Values, state: Values) -> bool:
-    return inputs.get("reinstall", "") not in ("", state.get("reinstalled", ""))
-
-
 def _reported(told: Told | None) -> Values:
     return {"installed": told.profile, "key": told.key} if told and told.profile else {}
-
-
-def _check_may_wipe(inputs: Values, state: Values) -> None:
-    if not state.get("installed") or "order" not in inputs or not _asked_anew(inputs, state):
-        return
-    if not may_wipe(_order(inputs)):
-        raise PluginError(
-            f"`{inputs['server']}` shall be installed anew, and its order does not let the installer overwrite its "
-            "disks. It was not touched.\n"
-            "fix: make the order with `wipe=True` for this one run"
-        )
 
 
 def _is_new(told: Told, state: Values) -> bool:
@@ -206,9 +210,9 @@ def _is_new(told: Told, state: Values) -> bool:
     return not state.get("installed") or told.key != state.get("key")
 
 
-def _medium(call: Call, inputs: Values) -> Medium:
+def _medium(call: Call, inputs: Values, state: Values) -> Medium:
     call.progress("reading the installer's image")
-    return Medium.of(inputs["image"], _order(inputs))
+    return Medium.of(inputs["image"], order_with_leave(inputs, state))
 
 
 def _order(inputs: Values) -> bytes:

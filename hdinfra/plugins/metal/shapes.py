@@ -56,6 +56,7 @@ INPUTS = Record(
         "media": MEDIA,
         "expect": EXPECT,
         "reinstall": _SOME,
+        "overwrite": Many(_SOME),
         "onDelete": Text(r"leave|power-off|wipe", "leave, power-off or wipe"),
         "confirmWipe": NAME,
         "waitSeconds": Number(60, 86_400),

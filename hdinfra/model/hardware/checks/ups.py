@@ -89,5 +89,5 @@ def _too_short(inventory: Inventory, site: str) -> Iterator[Refusal]:
                 f"`{ups.name}` lasts {ups.nut.low_seconds} s once it is low, and `{site}` takes {plan.seconds} s to go "
                 f"down in {len(plan.waves)} waves; the last ones would lose power while they run."
             )
-            fix = f"have it say so {plan.seconds} s before its end (battery.runtime.low), or lower `stop_seconds`"
+            fix = f"write `low_seconds: {plan.seconds}`, which its driver is told, or lower `stop_seconds`"
             yield Refusal(f"upss[{index}].nut.low_seconds", "ups.battery-lasts", message, fix)
