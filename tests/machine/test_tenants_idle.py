@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from hdinfra.agent import quota
+from hdinfra.agent import look, quota
 from hdinfra.agent.commands import Result
 from hdinfra.agent.eyes import _life
 from hdinfra.agent.look import limits_unenforced
 from hdinfra.agent.policy import Document, TenantLimits, WafPolicy
+from hdinfra.agent.router import CONNECTIONS, OF_ALL
 from hdinfra.agent.tenants import idle, keys_in
 
 
@@ -74,3 +75,15 @@ def test_what_keeps_no_quotas_and_knows_no_weights_is_named(tmp_path: Path) -> N
         assert not quota.enforce(folder)
         with pytest.raises(OSError, match=r"Errno"):
             quota.limit(folder, 65534, 16)
+
+
+@pytest.mark.parametrize(("granted", "missing"), [(480, ["connections"]), (CONNECTIONS + OF_ALL, [])])
+def test_too_few_connections_for_all_tenants_are_named(
+    granted: int, missing: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a place grants 1,024 descriptors."""
+    controllers = tmp_path / "cgroup.controllers"
+    controllers.write_text("cpu io memory pids\n")
+    document = Document("waf", WafPolicy((), (), (TenantLimits("acme", "small", 100, 100, 1024, 1280, 64),)), b"")
+    monkeypatch.setattr(look, "most_connections", lambda: granted)
+    assert limits_unenforced(document, controllers, ()) == missing
