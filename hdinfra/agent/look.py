@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from .applier import Applier
 from .dns_policy import DnsPolicy
 from .fields import PolicyError
 from .haproxy import most_connections, statistics
-from .paths import PROFILE, SYSCTLS, TENANT_FOLDERS
+from .paths import BEHIND, PROFILE, SYSCTLS, TENANT_FOLDERS, TENANTS_IN_FORCE
 from .policy import ControlPolicy, Document, LoadBalancerPolicy, WafPolicy
 from .services import MANAGEMENT
 
@@ -73,6 +74,17 @@ def serving(applier: Applier, document: Document | None) -> bool:
 
 def _ready(document: Document) -> bool:
     return not isinstance(document.policy, ControlPolicy) or MANAGEMENT.ready()
+
+
+def behind(root: Path = Path("/")) -> dict[str, str]:
+    """Keys of tenants whose own programs did not take their files, each with the reason."""
+    found = {}
+    for path in sorted(root.joinpath(TENANTS_IN_FORCE.lstrip("/")).glob("*")):
+        with suppress(OSError):  # taken away meanwhile
+            noted = path.read_text()
+            if noted.startswith(BEHIND):
+                found[path.name] = noted.removeprefix(BEHIND)
+    return found
 
 
 def servers(policy: LoadBalancerPolicy) -> list[dict[str, Any]]:

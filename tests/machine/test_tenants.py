@@ -160,6 +160,42 @@ def test_what_nginx_refuses_leaves_every_tenant_as_it_was(place: Debian) -> None
     assert (status(place, "more.acme.test"), status(place, "shop.acme.test")) == (421, 200)
 
 
+def problems(place: Debian) -> list[str]:
+    told: list[str] = json.loads(place.run("hdctl", "status", "--json")[1])["problems"]
+    return [problem for problem in told if problem.startswith("tenant ")]
+
+
+def test_a_tenant_that_does_not_take_its_change_is_named_and_holds_nobody_up(place: Debian) -> None:
+    """Its nginx cannot fork, so there are no new workers."""
+    wide_awake(place)
+    master = pids(place, "acme")[0]
+    as_tenant = ("setpriv", "--reuid=hdt-acme", "--regid=hdt-acme", "--clear-groups", "prlimit", "--pid", master)
+    done = place.run(*as_tenant, "--nproc=0:64")
+    assert done[0] == 0, done
+    more = [("acme", "more.acme.test"), ("glo-bex", "more.globex.test"), ("third", "www.third.test")]
+    try:
+        applied(place, policy(*TWO, *more))
+        assert [status(place, host) for host in ("more.globex.test", "www.third.test")] == [200, 200]
+        (named,) = problems(place)
+        assert named.startswith("tenant acme: nginx of acme kept its old workers")
+        # Neither is a version after it refused for that, and it is not lost from sight.
+        applied(place, policy(*TWO, *more[:2]))
+        assert (status(place, "www.third.test"), status(place, "more.globex.test")) == (421, 200)
+        assert problems(place) == [named]
+    finally:
+        place.run(*as_tenant, "--nproc=64:64")
+    assert place.run("systemctl", "start", "hdinfra-tenants-rest")[0] == 0
+    assert (problems(place), status(place, "more.acme.test")) == ([], 200)
+    assert pids(place, "acme")[0] == master
+
+
+def test_a_tenant_that_does_not_end_is_ended(place: Debian) -> None:
+    wide_awake(place)
+    place.run("kill", "-STOP", pids(place, "glo_bex")[0])
+    applied(place, policy(TWO[0]))
+    assert (pids(place, "glo_bex"), status(place, "blog.globex.test")) == ([], 421)
+
+
 def test_falling_asleep_loses_no_request(place: Debian) -> None:
     wide_awake(place)
     place.run("sh", "-c", 'rm -f /root/load; python3 /root/ask.py "$0" >/root/load 2>&1 &', _many(150))
