@@ -163,6 +163,9 @@ RULES: Mapping[str, str] = MappingProxyType(
         "replace.weaker": "After a replacement no rule is broken that was not before, but for a spare less.",
         "site.ceiling": "A site's own settings lie within its ceilings.",
         "site.duplicate-host": "A host name belongs to one site of the Zone.",
+        "site.exclusion-machinery": (
+            "A site does without rules that find something, never without those that count and block for the others."
+        ),
         "site.origin-address": (
             "An origin's address is one that a WAF may reach: not loopback, link-local, multicast, unspecified, "
             "reserved, nor inside the Zone's own network."

@@ -189,6 +189,7 @@ CASES = [
         setting(f"{SITE}.exclusions", [942100]),
         setting(f"{SITE}.ceilings", {"exclusions": 0}),
     ),
+    case("site.exclusion-machinery", f"{SITE_PATH}.exclusions[1]", setting(f"{SITE}.exclusions", [942100, 949110])),
     case(
         "site.profile-protects",
         f"{SITE_PATH}.profile",

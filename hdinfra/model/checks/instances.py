@@ -7,6 +7,7 @@ from hdinfra.model.addressing import pool
 from hdinfra.model.names import IPAddress, IPv4Address, IPv6Address
 from hdinfra.model.refusal import Refusal
 from hdinfra.model.spec import InstanceSpec, Mode, OriginSpec, Profile, SiteSpec, ZoneSpec
+from hdinfra.protocol.merge import machinery_in
 
 CONTROL = "control"
 """As an Instance would be called, so are the API machines: `<cluster>-control-1`."""
@@ -78,6 +79,7 @@ def _sites(spec: ZoneSpec) -> Iterator[Refusal]:
                 yield from _host(site, path, holders, f"`{tenant.name}` of `{instance.name}`")
                 yield from origins.check(site, path)
                 yield from _ceilings(site, path)
+                yield from _exclusions(site, path)
                 yield from _profile(site, path)
 
 
@@ -106,6 +108,19 @@ def _ceilings(site: SiteSpec, path: str) -> Iterator[Refusal]:
             message = f"`{site.host}` has `{name}` {found}, beyond its own ceiling `{limits[name]}` {limit}."
             fix = f"write `ceilings: {{{limits[name]}: {found}}}`, or bring `{name}` within {limit}"
             yield Refusal(f"{path}.{name}", "site.ceiling", message, fix)
+
+
+def _exclusions(site: SiteSpec, path: str) -> Iterator[Refusal]:
+    for index, rule in enumerate(site.exclusions):
+        if machinery_in([rule]):
+            yield Refusal(
+                f"{path}.exclusions[{index}]",
+                "site.exclusion-machinery",
+                f"`{site.host}` does without rule {rule}, which counts or blocks for all others: none would have an "
+                "effect any more, whatever its `mode` and ceilings say.",
+                "write the number of the rule that is wrong here, which its audit log names; or `mode: RECORD` to "
+                "refuse nothing",
+            )
 
 
 def _profile(site: SiteSpec, path: str) -> Iterator[Refusal]:
