@@ -182,6 +182,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "spec.type": "Every value has the type and range of its key.",
         "spec.unknown-key": "Every key is one that the spec knows.",
         "spec.yaml": "The spec is one YAML mapping without duplicate keys, aliases and explicit tags.",
+        "tenant.cache-disk": "The caches of a tenant's sites take half of its plan's disk at most; logs have the rest.",
         "tenant.duplicate-name": "Every tenant of an Instance has a name of its own.",
         "tls.acme-account": "An ACME account is given where the issuer is `acme`, and nowhere else.",
         "tls.certificate-and-key": "A site names both a certificate and its key, or neither.",
