@@ -270,6 +270,22 @@ def test_logs_stay_in_bounds_and_lead_nowhere_else(place: Debian) -> None:
         place.run("sh", "-c", f"rm -f {victim} /var/log/hdinfra-tenants/acme/x.json {log}.*")
 
 
+def test_logs_that_cannot_be_rotated_in_time_keep_nobody_elses(place: Debian) -> None:
+    """As where it has more to copy than its time is for; it comes first."""
+    wide_awake(place)
+    conf, log = "/etc/hdinfra/policy/tenants/acme/logrotate.conf", "/var/log/hdinfra-tenants/glo_bex/error.log"
+    hung = "/root/hung {\n    size 1\n    copytruncate\n    firstaction\n        sleep 100\n    endscript\n}\n"
+    kept = place.run("cat", conf)[1]
+    place.put({conf: hung, "/root/hung": "more than one byte"})
+    place.run("truncate", "-s", "30M", log)
+    try:
+        assert place.run("systemctl", "start", "hdinfra-tenants-rest")[0] == 0
+        assert place.run("stat", "-c", "%s", log)[1].split() == ["0"]
+    finally:
+        place.put({conf: kept})
+        place.run("sh", "-c", f"rm -f {log}.*")
+
+
 PROBE = Path(__file__).with_name("tenants_probe.py")
 OF_OTHERS = (
     "/etc/hdinfra/policy/tenants/glo_bex",
