@@ -20,8 +20,10 @@ _ILL = f"{POLICY}/haproxy/ill.lst"
 DRAINED: Mapping[str, str] = {_ILL: "/healthz\n"}
 OF_ALL = 600
 """Requests of all tenants that may be under way at once."""
+LENT = OF_ALL // 2
+"""As long as there are no more, one tenant may hold others' shares too; one that is alone has these."""
 CONNECTIONS = 1_300
-"""To port 80: as many that are kept for a next request as are under way, and a hundred for the edges' own questions."""
+"""To port 80: as many that are kept for a next request as are under way, and a hundred for the edges' questions."""
 _MOST_OF_ONE, _LEAST_OF_ONE = 200, 32
 _ALL = "requests"
 
@@ -43,7 +45,12 @@ def at_once(limits: TenantLimits | None) -> int:
     return max(_LEAST_OF_ONE, min(_MOST_OF_ONE, limits.cpu_weight)) if limits else _MOST_OF_ONE
 
 
-def refuse(haproxy: Haproxy, when: str) -> None:
+def refuse_beyond(haproxy: Haproxy, most: int) -> None:
+    """In a tenant's backend: what is beyond its share, unless nobody wants the others' shares."""
+    _refuse(haproxy, f"{{ be_conn gt {most} }} {{ sc1_conn_cur gt {LENT} }}")
+
+
+def _refuse(haproxy: Haproxy, when: str) -> None:
     """At once: what waited here would be held by the edge too."""
     haproxy.put("http-request return status 503 content-type text/plain string busy hdr Retry-After 1", "if", when)
 
@@ -73,7 +80,7 @@ def _frontend(*, health: bool) -> str:
     haproxy.put("acl known var(txn.tenant) -m found")
     haproxy.put("http-request return status 421 content-type text/plain string misdirected if !known")
     haproxy.put(f"http-request track-sc1 int(1) table {_ALL}")
-    refuse(haproxy, f"{{ sc1_conn_cur gt {OF_ALL} }}")
+    _refuse(haproxy, f"{{ sc1_conn_cur gt {OF_ALL} }}")
     # Edges keep connections for the next request; kept ones must not come to be all that there may be.
     haproxy.put(f"http-after-response set-header Connection close if {{ fe_conn gt {OF_ALL} }}")
     # The client's address is what an edge says of it, and nobody else's word counts.

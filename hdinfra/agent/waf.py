@@ -13,7 +13,7 @@ from .haproxy import Haproxy, quoted
 from .nginx import Nginx
 from .paths import ORIGIN_SOCKETS, POLICY, TENANT_LOGS, TENANT_SOCKETS, TENANTS
 from .policy import TenantLimits, WafPolicy, WafSite
-from .router import DRAINED, at_once, refuse, router
+from .router import DRAINED, LENT, at_once, refuse_beyond, router
 from .services import FIREWALL, HAPROXY, Service
 from .tenant_names import key_of, user_of
 from .tenants import DISK, LIMITS, SERVERS, USERS
@@ -164,17 +164,17 @@ def _rules(site: WafSite) -> str:
 
 def _between(tenant: str, sites: Sequence[WafSite], most: int) -> str:
     """HAProxy on both sides of the tenant's nginx: the way to it, and from it to the origins. `most`: requests that may
-    be under way at once."""
+    be under way at once while others want theirs."""
     haproxy, name = Haproxy(), f"tenant-{key_of(tenant)}"
     haproxy.section("backend", name)
     haproxy.put("stick-table type integer size 16 store conn_cur")
-    refuse(haproxy, f"{{ be_conn gt {most} }}")
+    refuse_beyond(haproxy, most)
     # A connection a request: one that is kept might be closing, as nginx reloads or goes to sleep, when it is used.
     haproxy.put("option", "http-server-close")
     _let_go(haproxy)
     haproxy.put(f"server nginx unix@/tenants/{key_of(tenant)}.sock")
     for site in sites:
-        _origin(haproxy, site, name, 2 * most)
+        _origin(haproxy, site, name, 2 * LENT)
     return haproxy.text()
 
 
@@ -182,6 +182,7 @@ def _origin(haproxy: Haproxy, site: WafSite, counted: str, most: int) -> None:
     key = site_key(site.host)
     haproxy.section("frontend", key)
     haproxy.put("bind", f"unix@{ORIGIN_SOCKETS}/{key}.sock", "mode", "600", "user", user_of(site.tenant))
+    haproxy.put(f"backlog {2 * LENT}")  # a burst of a tenant's requests arrives here at one stroke
     # More than the router lets through, twice over for those that are closing: nobody asks so but a tenant that was
     # broken into, over all its sites.
     haproxy.put(f"tcp-request connection track-sc0 int(1) table {counted}")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hdinfra.agent.policy import TenantLimits
-from hdinfra.agent.router import CONNECTIONS, OF_ALL, at_once
+from hdinfra.agent.router import CONNECTIONS, LENT, OF_ALL, at_once
 from hdinfra.plugins.local.engine import Engine
 from tests.machine.debian import Debian
 from tests.machine.sync_stack import eventually
@@ -98,11 +98,13 @@ def test_a_flood_for_one_tenant_is_refused_beyond_its_share_and_nobody_else_noti
 
     def all_asked() -> bool:
         seen.append((status(place, GOOD[1]), well(place)))
-        return answers(place).get(host) == {"sent": CONNECTIONS + 200, "503": CONNECTIONS + 200 - MOST}
+        told = answers(place).get(host, {})
+        # Nobody wanted the others' shares before; who asks for its own meanwhile takes from what is lent.
+        held = told.get("sent", 0) - told.get("503", 0)
+        return told.keys() == {"sent", "503"} and told["sent"] == CONNECTIONS + 200 and MOST < held <= LENT
 
     with flooded(place, CONNECTIONS + 200, [host]):
         eventually(all_asked, 60, lambda: (answers(place), set(seen)))
-        assert status(place, host) == 503  # its own share is taken, and whoever comes now is told so at once
         assert (status(place, GOOD[1]), well(place)) == (200, 200)
     assert set(seen) == {(200, 200)}
     eventually(lambda: status(place, GOOD[1]) == 200, 20)
