@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from hdinfra.model.refusal import Refusal, RefusedError
     from hdinfra.model.route53 import Route53Spec, plan_route53
     from hdinfra.model.spec_file import load_byol, load_spec
-    from hdinfra.planning import planned, planned_byol, read_certificates, read_licence
+    from hdinfra.planning import planned, planned_byol, read_certificates, read_licence, read_seen
 
 __version__ = "0.1.0"
 
@@ -103,6 +103,7 @@ _HOMES = {
     "planned_server": "hdinfra.model.checks.server",
     "read_certificates": "hdinfra.planning",
     "read_licence": "hdinfra.planning",
+    "read_seen": "hdinfra.planning",
     "status_of": "hdinfra.components.declare",
     "status_of_byol": "hdinfra.components.byol",
     "status_of_edge": "hdinfra.components.edge_outputs",
@@ -164,6 +165,7 @@ __all__ = [
     "planned_server",
     "read_certificates",
     "read_licence",
+    "read_seen",
     "status_of",
     "status_of_byol",
     "status_of_edge",

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hdinfra.licence.licence import Licence, LicenceError, check, opened
+from hdinfra.licence.seats import ledger_of
 from hdinfra.machine.limits import byol_refusals, user_data_refusals
 from hdinfra.model.byol import ByolSpec
-from hdinfra.model.byol_planner import ByolPlan, plan_byol
+from hdinfra.model.byol_planner import ByolPlan, ledger_path, plan_byol
 from hdinfra.model.checks.tls import sites_of
 from hdinfra.model.held import Held
 from hdinfra.model.plan import Supplied, ZonePlan
@@ -67,12 +68,13 @@ def planned(spec: ZoneSpec, held: Held | None = None, certificates: Certificates
     return replace(plan, edge=replace(plan.edge, tls=replace(plan.edge.tls, supplied=found.supplied)))
 
 
-def planned_byol(spec: ByolSpec, licence: str, now: float) -> ByolPlan:
-    """The complete plan of a BYOL spec under that licence file's text at `now`, in seconds since 1970.
+def planned_byol(spec: ByolSpec, licence: str, now: float, seen: float = 0) -> ByolPlan:
+    """The complete plan of a BYOL spec under that licence file's text at `now`, in seconds since 1970 as is `seen`: the
+    latest time that its ledger remembers (`read_seen`), by which a clock that was set back is noticed.
 
     RefusedError with every refusal of both: a stack that is not licensed registers nothing, a bundle is not written.
     """
-    refusals = [licence_refusal(error) for error in _licence_errors(spec, licence, now)]
+    refusals = [licence_refusal(error) for error in _licence_errors(spec, licence, now, seen)]
     try:
         plan = plan_byol(spec)
     except RefusedError as refused:
@@ -124,12 +126,21 @@ def read_licence(spec: ByolSpec, folder: Path) -> str:
     return read_text(folder / spec.licence)
 
 
-def _licence_errors(spec: ByolSpec, licence: str, now: float) -> tuple[LicenceError, ...]:
+def read_seen(spec: ByolSpec, folder: Path) -> float:
+    """The latest time, in seconds since 1970, at which a seat was taken or looked at in the spec's ledger, whose path
+    counts from the spec's folder; 0 where none can be read, of which the seats say what is wrong."""
+    try:
+        return ledger_of((folder / ledger_path(spec)).read_text("utf-8")).seen
+    except (OSError, ValueError):
+        return 0
+
+
+def _licence_errors(spec: ByolSpec, licence: str, now: float, seen: float) -> tuple[LicenceError, ...]:
     try:
         found: Licence = opened(licence, spec.vendor_key)
     except LicenceError as error:
         return (error,)
-    return check(found, app=spec.app, machines=spec.machines, now=now, tenant=spec.tenant)
+    return check(found, app=spec.app, machines=spec.machines, now=now, tenant=spec.tenant, seen=seen)
 
 
 def licence_refusal(error: LicenceError) -> Refusal:

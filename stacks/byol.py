@@ -13,7 +13,7 @@ def run(spec_file: Path) -> None:
     try:
         spec = hd.load_byol(spec_file)
         licence = hd.read_licence(spec, spec_file.parent)
-        plan = hd.planned_byol(spec, licence, time.time())
+        plan = hd.planned_byol(spec, licence, time.time(), hd.read_seen(spec, spec_file.parent))
     except hd.RefusedError as refused:
         raise pulumi.RunError(f"{spec_file.name} is refused; nothing was changed.\n{refused}") from refused
     if plan.installs:

@@ -15,7 +15,7 @@ def declare() -> hd.ByolInstance:
     try:
         spec = hd.load_byol(SPEC)
         licence = hd.read_licence(spec, SPEC.parent)
-        plan = hd.planned_byol(spec, licence, time.time())
+        plan = hd.planned_byol(spec, licence, time.time(), hd.read_seen(spec, SPEC.parent))
     except hd.RefusedError as refused:
         raise pulumi.RunError(f"nothing was changed.\n{refused}") from refused
     instance = hd.ByolInstance(plan.name, hd.ByolInstanceArgs(plan=plan, licence=licence))

@@ -59,5 +59,14 @@ def statistics(path: Path = STATS_SOCKET) -> list[dict[str, str]]:
 
 def uptime_seconds(path: Path = STATS_SOCKET) -> int:
     """Since when the worker counts: a reload begins anew."""
+    return _number("Uptime_sec", path)
+
+
+def most_connections(path: Path = STATS_SOCKET) -> int:
+    """How many it takes at once, on all ways in: what it was granted of descriptors decides."""
+    return _number("Maxconn", path)
+
+
+def _number(asked: str, path: Path) -> int:
     lines = (line.partition(": ") for line in ask(path, "show info").splitlines())
-    return next(int(value) for name, _, value in lines if name == "Uptime_sec")
+    return next(int(value) for name, _, value in lines if name == asked)

@@ -147,9 +147,15 @@ def _status(options: argparse.Namespace) -> int:
             "certificate_ends": None,
             "seen": {},
         }
-        told = {**look.status(applier), **unknown, "problems": [*([str(error)] if _is_managed() else []), *_of_disks()]}
+        problems = [*([str(error)] if _is_managed() else []), *_of_disks(), *_of_tenants()]
+        told = {**look.status(applier), **unknown, "problems": problems}
     _print(options, told)
     return 0
+
+
+def _of_tenants() -> list[str]:
+    """Whose programs did not take their files, where no daemon says it."""
+    return [f"tenant {key}: {reason}" for key, reason in look.behind().items()]
 
 
 def _of_disks() -> list[str]:

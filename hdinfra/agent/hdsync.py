@@ -76,6 +76,7 @@ class Daemon:
         self._renewal = Renewal(self._boot, root, run, self.problems) if self._boot else None
         self.helm: Helm | None = None
         self._batteries: frozenset[str] = frozenset()
+        self._behind: frozenset[str] = frozenset()
 
     def serve(self) -> None:
         """Until told to stop, or until other code of ours shall run."""
@@ -158,6 +159,7 @@ class Daemon:
             self.keeper.step()
             self._raid.step()
             self._batteries = power_events.show(self._root, self.problems, self._batteries)
+            self._name_tenants()
             report = self.report()
             self.reports.put(report)
             self._look(serving=report["serving"])
@@ -165,6 +167,15 @@ class Daemon:
             self.problems.say("hdsync", f"{type(error).__name__}: {error}")
         else:
             self.problems.over("hdsync")
+
+    def _name_tenants(self) -> None:
+        """Whose programs did not take their files: nobody else's do without theirs for it."""
+        found = look.behind(self._root)
+        for key, reason in found.items():
+            self.problems.say(f"tenant {key}", reason)
+        for key in self._behind - found.keys():
+            self.problems.over(f"tenant {key}")
+        self._behind = frozenset(found)
 
     def _look(self, *, serving: bool) -> None:
         """Whether this machine may say that it serves; a machine that cannot be looked at says so after a while."""

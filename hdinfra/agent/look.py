@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ from . import disks, quota
 from .applier import Applier
 from .dns_policy import DnsPolicy
 from .fields import PolicyError
-from .haproxy import statistics
-from .paths import PROFILE, SYSCTLS, TENANT_FOLDERS
+from .haproxy import most_connections, statistics
+from .paths import BEHIND, PROFILE, SYSCTLS, TENANT_FOLDERS, TENANTS_IN_FORCE
 from .policy import ControlPolicy, Document, LoadBalancerPolicy, WafPolicy
 from .services import MANAGEMENT
 
@@ -73,6 +74,17 @@ def serving(applier: Applier, document: Document | None) -> bool:
 
 def _ready(document: Document) -> bool:
     return not isinstance(document.policy, ControlPolicy) or MANAGEMENT.ready()
+
+
+def behind(root: Path = Path("/")) -> dict[str, str]:
+    """Keys of tenants whose own programs did not take their files, each with the reason."""
+    found = {}
+    for path in sorted(root.joinpath(TENANTS_IN_FORCE.lstrip("/")).glob("*")):
+        with suppress(OSError):  # taken away meanwhile
+            noted = path.read_text()
+            if noted.startswith(BEHIND):
+                found[path.name] = noted.removeprefix(BEHIND)
+    return found
 
 
 def servers(policy: LoadBalancerPolicy) -> list[dict[str, Any]]:
@@ -151,8 +163,8 @@ def limits_unenforced(
     document: Document | None, controllers: Path = _CONTROLLERS, folders: Sequence[str] = TENANT_FOLDERS
 ) -> list[str]:
     """What of tenants' limits this place cannot hold: on an old cgroup hierarchy, or in a container, slices may be
-    names only, not every file system keeps quotas, and not every disk knows weights. Nothing where no tenant has
-    limits."""
+    names only, not every file system keeps quotas, not every disk knows weights, and HAProxy may be granted too few
+    descriptors for all that the router lets through. Nothing where no tenant has limits."""
     if document is None or not isinstance(document.policy, WafPolicy) or not document.policy.tenants:
         return []
     held = controllers.read_text().split() if controllers.exists() else []
@@ -161,7 +173,18 @@ def limits_unenforced(
         missing.add("disk")
     if not all(map(disks.weighted, folders)):
         missing.add("io")
+    if _is_cramped():
+        missing.add("connections")
     return sorted(missing)
+
+
+def _is_cramped() -> bool:
+    from .router import CONNECTIONS, OF_ALL  # noqa: PLC0415  WAF machines alone have tenants, and that code
+
+    try:
+        return most_connections() < CONNECTIONS + OF_ALL
+    except OSError:  # it does not run, which is said elsewhere
+        return False
 
 
 def _sysctls_denied() -> list[str]:

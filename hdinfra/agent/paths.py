@@ -39,6 +39,7 @@ TENANT_CACHES = "/var/cache/hdinfra-tenants"  # a folder a tenant, 0700 and its 
 TENANT_FOLDERS = (TENANT_LOGS, TENANT_CACHES)  # all that a tenant can write to, but for its /tmp in memory
 TENANT_SOCKETS = "/var/lib/haproxy/tenants"  # in HAProxy's chroot; systemd listens, the tenant's nginx inherits
 TENANTS_IN_FORCE = "/run/hdinfra-tenants"  # by tenant the digest of the files that its programs took
+BEHIND = "behind: "  # begins there, instead of a digest, why they did not
 ORIGIN_SOCKETS = "/run/hdinfra-origins"
 LEDGER = "/var/lib/hdinfra-lab/numbers"
 LAB_HOSTS = f"{POLICY}/lab/hosts"

@@ -8,6 +8,7 @@ import hashlib
 import os
 import pwd
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from .commands import ApplyError, Run, children, must, run, wait
 from .durable import write_whole
 from .haproxy import statistics, uptime_seconds
 from .logs import cut_logs
-from .paths import STATE, TENANT_FOLDERS, TENANT_LOGS, TENANT_SOCKETS, TENANTS, TENANTS_IN_FORCE
+from .paths import BEHIND, STATE, TENANT_FOLDERS, TENANT_LOGS, TENANT_SOCKETS, TENANTS, TENANTS_IN_FORCE
 
 LIMITS = "limits"
 """The file with a tenant's properties of its slice, one a line."""
@@ -26,10 +27,12 @@ DISK = "disk"
 _PARENTS = ("hdinfra.slice", "hdinfra-tenants.slice")
 """What protects a tenant's memory holds only as far as these, which are around it, are protected themselves."""
 _RELOAD_SECONDS = 30.0
+"""For all that do not take theirs together, and a second more for each: whoever waits here, the others wait for."""
 _IDLE_SECONDS = 600
 """Without a request for so long, a tenant's nginx goes to sleep. Waking takes half a second of one request."""
 _LOW = "MemoryLow="
 _LOGROTATE = f"{STATE}/logrotate.tenants"
+_ROTATE_SECONDS = "20"
 _UNIX_SOCKETS = Path("/proc/net/unix")
 _LISTENS = "00010000"  # __SO_ACCEPTCON, the kernel's flag of a socket that listens
 
@@ -75,7 +78,10 @@ def _exists(user: str) -> bool:
 
 
 class Servers:
-    """One nginx a tenant. Those whose files are what they took already are left alone, whatever else changes."""
+    """One nginx a tenant. Those whose files are what they took already are left alone, whatever else changes.
+
+    What a tenant's own programs do not take is nobody else's trouble: it is noted with the reason, which status shows,
+    and tried again every minute."""
 
     unit = "hdinfra-tenant@*.service"
 
@@ -97,7 +103,7 @@ class Servers:
         self._end(run, sorted(known.keys() - wanted.keys()))
         differing = [key for key, digest in wanted.items() if known.get(key) != digest]
         for key in differing:
-            self._stamp(key).unlink(missing_ok=True)
+            self._note(key, f"{BEHIND}its programs have not been told yet")
             self._own(key)
             self._limit(run, key)
         if differing:
@@ -110,10 +116,25 @@ class Servers:
         """Start whoever is new and reload whoever is awake; `wanted`: digests of their files."""
         differing = list(wanted)
         must(run, "systemctl", "start", *(f"hdinfra-tenant@{key}.socket" for key in differing))
+        patience = _RELOAD_SECONDS
         for key, master in _masters(run, differing):
-            if master:
-                _reload(run, key, master)
-            write_whole(self._stamp(key), wanted[key].encode(), 0o600)
+            began = time.monotonic()
+            try:
+                if master:
+                    _reload(run, key, master, max(1.0, patience))
+            except ApplyError as error:
+                patience -= time.monotonic() - began
+                print(f"tenant {key}: {error}", file=sys.stderr)
+                self._note(key, f"{BEHIND}{error}")
+            else:
+                self._note(key, wanted[key])
+
+    def retry(self, run: Run) -> None:
+        """Those whose programs did not take their files, once more."""
+        behind = [key for key, noted in self._in_force().items() if noted.startswith(BEHIND)]
+        wanted = {key: self._digest(key) for key in behind if self._at(f"{TENANTS}/{key}").exists()}
+        if wanted:
+            self._bring(run, wanted)
 
     def serving(self, files: Iterable[str], /) -> bool:
         """Somebody listens for each: its nginx, or systemd that starts it."""
@@ -132,7 +153,10 @@ class Servers:
 
     def _end(self, run: Run, keys: Iterable[str]) -> None:
         for key in keys:
-            must(run, "systemctl", "stop", f"hdinfra-tenant@{key}.socket", f"hdinfra-tenant@{key}.service")
+            units = (f"hdinfra-tenant@{key}.socket", f"hdinfra-tenant@{key}.service")
+            if run(("systemctl", "stop", *units)).code:  # it does not end by itself, and nobody else waits for it
+                run(("systemctl", "kill", "--signal=SIGKILL", units[1]))
+                must(run, "systemctl", "stop", *units)
             run(("systemctl", "stop", f"hdinfra-tenants-{key}.slice"))  # whatever else it left running there
             self._stamp(key).unlink(missing_ok=True)
 
@@ -153,6 +177,9 @@ class Servers:
         for parent in _PARENTS:
             must(run, "systemctl", "set-property", "--runtime", parent, f"{_LOW}{total}M")
 
+    def _note(self, key: str, words: str) -> None:
+        write_whole(self._stamp(key), words.encode(), 0o600)
+
     def _stamp(self, key: str) -> Path:
         return self._at(f"{TENANTS_IN_FORCE}/{key}")
 
@@ -171,14 +198,14 @@ def _masters(run: Run, keys: Sequence[str]) -> Iterator[tuple[str, int]]:
     yield from zip(keys, map(int, told.words.split()), strict=True)
 
 
-def _reload(run: Run, key: str, master: int) -> None:
+def _reload(run: Run, key: str, master: int, seconds: float) -> None:
     """Have a running nginx swap its workers, and see the new ones alive; one that sleeps will read when it wakes."""
     unit = f"hdinfra-tenant@{key}.service"
     old = children(master)
     # It may be falling asleep at this very moment; then it reads when it wakes.
     must(run, "systemctl", "try-reload-or-restart", unit)
     alive = Path(f"/proc/{master}")
-    if not wait(lambda: bool(children(master) - old) or not alive.exists(), _RELOAD_SECONDS):
+    if not wait(lambda: bool(children(master) - old) or not alive.exists(), seconds):
         raise ApplyError(f"nginx of {key} kept its old workers; its error.log says why")
 
 
@@ -205,12 +232,18 @@ def rest(run: Run) -> None:
     """Send to sleep whoever is idle, and cut long logs. A request that comes meanwhile waits in the socket."""
     sleepers = [f"hdinfra-tenant@{key}.service" for key in idle(statistics(), uptime_seconds())]
     if sleepers:
-        must(run, "systemctl", "stop", *sleepers)
+        # One that does not end by itself is killed in a minute; nobody's logs wait for it.
+        must(run, "systemctl", "stop", "--no-block", *sleepers)
     cut_logs(Path(TENANT_LOGS))
-    if logs := sorted(map(str, Path(TENANTS).glob("*/logrotate.conf"))):
-        told = run(("/usr/sbin/logrotate", "-s", _LOGROTATE, *logs))
-        if told.code:  # one tenant whose quota is full: the others' logs were rotated, and next minute is another try
-            print(told.words, file=sys.stderr)
+    for path in sorted(Path(TENANTS).glob("*/logrotate.conf")):
+        rotate(run, path)
+
+
+def rotate(run: Run, path: Path) -> None:
+    """One tenant's logs, within a time of its own: what another one has to copy must not keep these from it."""
+    told = run(("/usr/bin/timeout", _ROTATE_SECONDS, "/usr/sbin/logrotate", "-s", _LOGROTATE, str(path)))
+    if told.code:  # a full quota, or more than could be copied: next minute is another try
+        print(f"logs of {path.parent.name}: {told.words or f'ended with {told.code}'}", file=sys.stderr)
 
 
 def disk() -> None:
@@ -222,13 +255,14 @@ def disk() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """`begin`: at boot, sockets and limits as the files ask. `rest`: whoever is idle sleeps, and long logs are cut.
-    `disk`: quotas as the files ask."""
+    """`begin`: at boot, sockets and limits as the files ask. `rest`: whoever is idle sleeps, long logs are cut, and who
+    did not take its files is asked again. `disk`: quotas as the files ask."""
     match arguments:
         case ["begin"]:
             SERVERS.activate(run, [str(path) for path in Path(TENANTS).glob("*/*")])
         case ["rest"]:
             rest(run)
+            SERVERS.retry(run)
         case ["disk"]:
             disk()
         case _:

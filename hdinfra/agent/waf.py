@@ -13,7 +13,7 @@ from .haproxy import Haproxy, quoted
 from .nginx import Nginx
 from .paths import ORIGIN_SOCKETS, POLICY, TENANT_LOGS, TENANT_SOCKETS, TENANTS
 from .policy import TenantLimits, WafPolicy, WafSite
-from .router import DRAINED, router
+from .router import DRAINED, LENT, at_once, refuse_beyond, router
 from .services import FIREWALL, HAPROXY, Service
 from .tenant_names import key_of, user_of
 from .tenants import DISK, LIMITS, SERVERS, USERS
@@ -36,19 +36,19 @@ def render(policy: WafPolicy) -> Mapping[str, str]:
     if policy.mesh:
         files[f"{POLICY}/firewall/mesh.nft"] = elements("edge_hosts", policy.mesh.outside())
     for tenant, sites in groupby(ordered, key=lambda site: site.tenant):
-        files |= _tenant(tenant, tuple(sites))
+        files |= _tenant(tenant, tuple(sites), at_once(limits.get(tenant)))
         files[f"{TENANTS}/{key_of(tenant)}/{LIMITS}"] = _limits(limits.get(tenant))
         if (limited := limits.get(tenant)) and limited.disk_mib:
             files[f"{TENANTS}/{key_of(tenant)}/{DISK}"] = f"{limited.disk_mib}\n"
     return files
 
 
-def _tenant(tenant: str, sites: Sequence[WafSite]) -> Mapping[str, str]:
+def _tenant(tenant: str, sites: Sequence[WafSite], most: int) -> Mapping[str, str]:
     key = key_of(tenant)
     folder = f"{TENANTS}/{key}"
     endpoints = [(origin.address, origin.port) for site in sites for origin in site.origins]
     files = {
-        f"{POLICY}/haproxy/tenant-{key}.cfg": _between(tenant, sites),
+        f"{POLICY}/haproxy/tenant-{key}.cfg": _between(tenant, sites, most),
         f"{POLICY}/firewall/tenant-{key}.nft": elements("upstreams", endpoints),
         f"{folder}/main.conf": _main(tenant),
         f"{folder}/default.nginx.conf": _default(tenant),
@@ -162,25 +162,35 @@ def _rules(site: WafSite) -> str:
     return settings + exceptions(site)
 
 
-def _between(tenant: str, sites: Sequence[WafSite]) -> str:
-    """HAProxy on both sides of the tenant's nginx: the way to it, and from it to the origins."""
-    haproxy = Haproxy()
-    haproxy.section("backend", f"tenant-{key_of(tenant)}")
+def _between(tenant: str, sites: Sequence[WafSite], most: int) -> str:
+    """HAProxy on both sides of the tenant's nginx: the way to it, and from it to the origins. `most`: requests that may
+    be under way at once while others want theirs."""
+    haproxy, name = Haproxy(), f"tenant-{key_of(tenant)}"
+    haproxy.section("backend", name)
+    haproxy.put("stick-table type integer size 16 store conn_cur")
+    refuse_beyond(haproxy, most)
     # A connection a request: one that is kept might be closing, as nginx reloads or goes to sleep, when it is used.
     haproxy.put("option", "http-server-close")
+    _let_go(haproxy)
     haproxy.put(f"server nginx unix@/tenants/{key_of(tenant)}.sock")
     for site in sites:
-        _origin(haproxy, site)
+        _origin(haproxy, site, name, 2 * LENT)
     return haproxy.text()
 
 
-def _origin(haproxy: Haproxy, site: WafSite) -> None:
+def _origin(haproxy: Haproxy, site: WafSite, counted: str, most: int) -> None:
     key = site_key(site.host)
     haproxy.section("frontend", key)
     haproxy.put("bind", f"unix@{ORIGIN_SOCKETS}/{key}.sock", "mode", "600", "user", user_of(site.tenant))
+    haproxy.put(f"backlog {2 * LENT}")  # a burst of a tenant's requests arrives here at one stroke
+    # More than the router lets through, twice over for those that are closing: nobody asks so but a tenant that was
+    # broken into, over all its sites.
+    haproxy.put(f"tcp-request connection track-sc0 int(1) table {counted}")
+    haproxy.put(f"tcp-request connection reject if {{ sc0_conn_cur gt {most} }}")
     haproxy.put(f"use_backend {key}-read if METH_GET or METH_HEAD or METH_OPTIONS")
     haproxy.put(f"default_backend {key}-write")
     haproxy.section("backend", f"{key}-read")
+    _let_go(haproxy)
     haproxy.put(f"timeout server {site.response_timeout_seconds}s")
     # A slow origin is asked again by the edge alone: two places that repeat would multiply its load.
     haproxy.put("retry-on", "conn-failure", "empty-response", "junk-response")
@@ -189,9 +199,15 @@ def _origin(haproxy: Haproxy, site: WafSite) -> None:
     haproxy.put(f"http-check send meth GET uri {path} ver HTTP/1.1 hdr Host {host}")
     _servers(haproxy, site, lambda _: "check inter 2s fall 2 rise 2 observe layer4 error-limit 5 on-error mark-down")
     haproxy.section("backend", f"{key}-write")
+    _let_go(haproxy)
     haproxy.put("retry-on", "conn-failure")
     haproxy.put("http-reuse", "never")
     _servers(haproxy, site, lambda server: f"track {key}-read/{server}")
+
+
+def _let_go(haproxy: Haproxy) -> None:
+    """Of a request whose asker is gone: its place is the next one's, were the origin silent for minutes."""
+    haproxy.put("option", "abortonclose")
 
 
 def _servers(haproxy: Haproxy, site: WafSite, health: Callable[[str], str]) -> None:

@@ -69,10 +69,15 @@ def plan_byol(spec: ByolSpec, catalogue: Catalogue | None = None) -> ByolPlan:
         edges=tuple(sorted(set(spec.edges), key=lambda address: (address.version, int(address)))),
         licence=spec.licence,
         vendor_key=spec.vendor_key,
-        ledger=spec.ledger or f"{spec.byol}.seats.json",
+        ledger=ledger_path(spec),
         ground=ground,
         code_url=spec.code_url.rstrip("/") if spec.code_url else None,
     )
+
+
+def ledger_path(spec: ByolSpec) -> str:
+    """Where its seats are counted; the path counts from the spec's folder."""
+    return spec.ledger or f"{spec.byol}.seats.json"
 
 
 def _ground(cluster: ClusterSpec, zone: ZoneSpec, tables: Catalogue) -> ClusterPlan:

@@ -163,6 +163,9 @@ RULES: Mapping[str, str] = MappingProxyType(
         "replace.weaker": "After a replacement no rule is broken that was not before, but for a spare less.",
         "site.ceiling": "A site's own settings lie within its ceilings.",
         "site.duplicate-host": "A host name belongs to one site of the Zone.",
+        "site.exclusion-machinery": (
+            "A site does without rules that find something, never without those that count and block for the others."
+        ),
         "site.origin-address": (
             "An origin's address is one that a WAF may reach: not loopback, link-local, multicast, unspecified, "
             "reserved, nor inside the Zone's own network."
@@ -179,6 +182,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "spec.type": "Every value has the type and range of its key.",
         "spec.unknown-key": "Every key is one that the spec knows.",
         "spec.yaml": "The spec is one YAML mapping without duplicate keys, aliases and explicit tags.",
+        "tenant.cache-disk": "The caches of a tenant's sites take half of its plan's disk at most; logs have the rest.",
         "tenant.duplicate-name": "Every tenant of an Instance has a name of its own.",
         "tls.acme-account": "An ACME account is given where the issuer is `acme`, and nowhere else.",
         "tls.certificate-and-key": "A site names both a certificate and its key, or neither.",

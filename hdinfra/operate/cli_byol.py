@@ -32,11 +32,11 @@ def bundle(
     route to the vendor is needed, here or there."""
     from hdinfra.model.spec_file import load_byol  # noqa: PLC0415  --help stays fast
     from hdinfra.operate.byol import check_bundles, take_seats, write_bundles  # noqa: PLC0415
-    from hdinfra.planning import planned_byol, read_licence  # noqa: PLC0415
+    from hdinfra.planning import planned_byol, read_licence, read_seen  # noqa: PLC0415
 
     found, now = load_byol(spec), time.time()
     licence = read_licence(found, spec.parent)
-    plan = planned_byol(found, licence, now)
+    plan = planned_byol(found, licence, now, read_seen(found, spec.parent))
     maker = check_bundles(plan, iso=iso)
     take_seats(plan, licence, spec, now)
     written = write_bundles(plan, out, maker)

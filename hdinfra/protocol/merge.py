@@ -12,6 +12,9 @@ SETTINGS = ("mode", "paranoia", "exclusions")
 """What the API may own of a site."""
 RULES = (900_000, 999_999)
 """Numbers of rules of the OWASP Core Rule Set."""
+MACHINERY = frozenset({901, 903, 905, 949, 959, 980})
+"""Groups of it, the first three digits of their rules, that set up, count and block for all others: without one of
+these a site would be in its mode by name only, whatever its ceilings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,16 @@ def _broken_exclusions(site: Mapping[str, Any], exclusions: object) -> list[str]
         return [f"{host}: exclusions are a list of rule numbers from {RULES[0]} to {RULES[1]}"]
     if len(set(exclusions)) != len(exclusions) or len(exclusions) > most:
         return [f"{host}: {len(exclusions)} exclusions; the stack's ceiling is {most}, each once"]
+    if machinery := machinery_in(exclusions):
+        return [
+            f"{host}: {machinery} count and block for all other rules; exclude the rules that are wrong here instead"
+        ]
     return []
+
+
+def machinery_in(exclusions: Iterable[int]) -> list[int]:
+    """Those that are no rule for a site to do without."""
+    return sorted({rule for rule in exclusions if rule // 1_000 in MACHINERY})
 
 
 def _whole(value: object) -> bool:

@@ -91,6 +91,20 @@ def test_a_seat_is_taken_seen_and_given_back(plugin: Driver, ledger: Path, input
     plugin.delete(KIND, "seat", taking, state)
 
 
+def test_an_up_that_changes_nothing_notes_the_time(plugin: Driver, clock: Clock, ledger: Path, inputs: Inputs) -> None:
+    """Planning asks the ledger for it, so a clock that is set back after it is noticed."""
+    _, state, _ = plugin.create(KIND, "seat", inputs())
+    clock.now = NOW + 20 * DAY
+    assert plugin.diff(KIND, state, inputs(), inputs()) == (set(), set(), False)
+    assert json.loads(ledger.read_text())["seen"] == clock.now
+    clock.now = NOW
+    plugin.diff(KIND, state, inputs(), inputs())
+    assert json.loads(ledger.read_text())["seen"] == NOW + 20 * DAY
+    for text in ("{", None):  # what is wrong with it is said where it is needed
+        ledger.write_text(text) if text else ledger.unlink()
+        assert plugin.diff(KIND, state, inputs(), inputs()) == (set(), set(), False)
+
+
 def test_one_more_than_the_licence_covers_is_refused_by_the_names_of_the_others(
     plugin: Driver, ledger: Path, inputs: Inputs
 ) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from josepy.jwk import JWKEC
 from josepy.util import ComparableECKey
 
+from hdinfra.plugins.policy import plane
 from hdinfra.plugins.policy.delivery import digest
 from hdinfra.plugins.policy.package import PolicyPath
 from hdinfra.plugins.policy.site_keys import thumbprint
@@ -221,6 +223,34 @@ def test_api_machines_that_name_different_keys_are_not_believed(
 ) -> None:
     apis[1].lies = {"east-edge": Edge().point}
     with pytest.raises(Fault, match=r"name different keys of `east-edge`"):
+        plugin.create(KIND, "edge-certificates", inputs, SECRETS)
+    assert fleet.parcels == {}
+
+
+def test_one_that_names_a_key_of_its_own_does_not_outrun_the_others(
+    plugin: Driver,
+    fleet: StandInFleet,
+    apis: list[StandInApi],
+    inputs: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever is not the first counts as silent in all other questions, were it a moment later."""
+    monkeypatch.setattr(plane, "_GRACE_SECONDS", 0)
+    honest, rogue = apis
+    told, answered = honest.answer, threading.Event()
+    lie = {"machines": [{**machine, "key": Edge().point} for machine in fleet.told_machines()["machines"]]}
+
+    def lies(*_: Any) -> tuple[int, dict[str, Any]]:
+        answered.set()
+        return 200, lie
+
+    def late(*asked: Any) -> tuple[int, dict[str, Any]]:
+        assert answered.wait(10)
+        return told(*asked)
+
+    monkeypatch.setattr(rogue, "answer", lies)
+    monkeypatch.setattr(honest, "answer", late)
+    with pytest.raises(Fault, match=r"name different keys of `east-edge`|name different keys of `west-edge`"):
         plugin.create(KIND, "edge-certificates", inputs, SECRETS)
     assert fleet.parcels == {}
 

@@ -3,6 +3,7 @@
 import importlib.util
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pulumi
 import pytest
 import yaml
 
+from hdinfra.licence.seats import Ledger, ledger_text
 from hdinfra.testing import Recorder
 from tests.graph.specs import LOCAL, ROOT
 from tests.model import byol_specs as byol
@@ -86,3 +88,28 @@ def test_what_is_refused_registers_nothing(
         recorder(program(spec, licence))
     assert recorder.failed
     assert recorder.failed.resources == ()
+
+
+@pytest.mark.parametrize(("days", "refused"), [(30, True), (0, False)])
+def test_a_clock_that_was_set_back_registers_nothing_were_every_seat_taken_before(
+    program: Program, recorder: Recorder, tmp_path: Path, days: int, refused: bool
+) -> None:
+    """Seats that stay as they are ask for nothing; their ledger remembers a later day."""
+    run = program(byol.on_cloud(setting("ledger", "seats.json")), ALWAYS)
+    seen = int(time.time()) + days * 86_400
+    (tmp_path / "stacks" / "seats.json").write_text(ledger_text(Ledger(seen=seen)))
+    if not refused:
+        assert recorder(run).of_type("hdinfra:index:ByolInstance")
+        return
+    with pytest.raises(pulumi.RunError, match=r"byol\.licence-clock"):
+        recorder(run)
+    assert recorder.failed
+    assert recorder.failed.resources == ()
+
+
+def test_a_ledger_that_cannot_be_read_is_for_its_seats_to_name(
+    program: Program, recorder: Recorder, tmp_path: Path
+) -> None:
+    run = program(byol.on_cloud(setting("ledger", "seats.json")), ALWAYS)
+    (tmp_path / "stacks" / "seats.json").write_text("{")
+    assert recorder(run).of_type("hdlicence:index:Seat")

@@ -172,6 +172,7 @@ def test_a_tenant_sees_and_sets_its_own_sites_alone(served: Api) -> None:
         ("setting.ceiling", {"paranoia": 4}),
         ("setting.ceiling", {"exclusions": [942100, 942110, 942120]}),
         ("setting.ceiling", {"exclusions": [942100, 942100]}),
+        ("setting.ceiling", {"exclusions": [949110]}),  # without it nothing is blocked, whatever the mode
         ("setting.empty", {}),
         ("setting.empty", {"mode": None}),
         ("request.shape", {"mode": "OFF"}),

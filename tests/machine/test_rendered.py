@@ -209,6 +209,13 @@ def test_names_too_long_for_a_file_are_cut_and_told_apart() -> None:
     assert max(len(f"{stem}.modsecurity.conf") for stem in stems) <= 255
 
 
+def test_what_blocks_is_never_excluded() -> None:
+    """Documents from before it was refused may say so, and stay readable."""
+    files = waf.render(WafPolicy((site("a.test", exclusions=(949110, 942100, 901001, 959100, 980170)),), ()))
+    removed = [line for text in files.values() for line in text.splitlines() if line.startswith("SecRuleRemoveById")]
+    assert removed == ["SecRuleRemoveById 942100"]
+
+
 def test_exclusions_are_written_sorted() -> None:
     files = waf.render(WafPolicy((site("a.test", exclusions=(942110, 942100)),), ()))
     rules = files["/etc/hdinfra/policy/tenants/acme/a.test.modsecurity.conf"]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,9 @@ def test_a_third_tenant_leaves_the_others_programs_alone(place: Debian) -> None:
     before = [pids(place, key) for key in ("acme", "glo_bex")]
     third = "t" * 32  # the longest name
     changed = applied(place, policy(*TWO, (third, "www.third.test")))
-    assert [path for path in changed if "/acme/" in path or "/glo_bex/" in path] == []
+    names = [name for key in ("acme", "glo_bex") for name in (f"/{key}/", f"/tenant-{key}.")]
+    assert [path for path in changed if any(name in path for name in names)] == []
+    assert [path for path in changed if f"/tenant-{key_of(third)}." in path]
     assert status(place, "www.third.test") == 200
     assert [pids(place, key) for key in ("acme", "glo_bex")] == before
     assert pids(place, key_of(third))
@@ -110,17 +113,43 @@ def test_a_third_tenant_leaves_the_others_programs_alone(place: Debian) -> None:
 
 def test_a_changed_tenant_swaps_its_workers_without_losing_a_request(place: Debian) -> None:
     wide_awake(place)
-    others, master = pids(place, "glo_bex"), pids(place, "acme")[0]
-    place.run("sh", "-c", 'rm -f /root/load; python3 /root/ask.py "$0" >/root/load 2>&1 &', _many(150))
-    applied(place, policy(*TWO, ("acme", "more.acme.test")))
-    eventually(lambda: place.run("sh", "-c", "test -s /root/load")[0] == 0, 30)
-    answers = json.loads(place.run("cat", "/root/load")[1])
-    assert {code for code, _ in answers} == {200}
+    others, (master, *workers) = pids(place, "glo_bex"), pids(place, "acme")
+    with asked_all_along(place) as codes:
+        applied(place, policy(*TWO, ("acme", "more.acme.test")))
+        eventually(lambda: not set(pids(place, "acme")) & set(workers), 30)
+    assert set(codes) == {200}
     assert (pids(place, "acme")[0], pids(place, "glo_bex")) == (master, others)
 
 
-def _many(count: int) -> str:
-    return json.dumps([("shop.acme.test", "/", {})] * count)
+# One request after the other, from before whatever happens until one that began after it.
+LOAD = """
+import http.client, json, pathlib
+codes, over = [], False
+while not over:
+    over = pathlib.Path("/root/over").exists()
+    connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=20)
+    connection.request("GET", "/", headers={"Host": "shop.acme.test", "User-Agent": "test", "Accept": "*/*"})
+    codes.append(connection.getresponse().status)
+    connection.close()
+    pathlib.Path("/root/begun").touch()
+print(json.dumps(codes))
+"""
+
+
+@contextmanager
+def asked_all_along(place: Debian) -> Iterator[list[int]]:
+    """acme's site is asked while this lasts; afterwards the list has every answer's status."""
+    codes: list[int] = []
+    place.put({"/root/load.py": LOAD})
+    place.run("rm", "-f", "/root/load", "/root/begun", "/root/over")
+    place.run("sh", "-c", "python3 /root/load.py >/root/load 2>&1 &")
+    eventually(lambda: place.run("test", "-e", "/root/begun")[0] == 0, 30)
+    try:
+        yield codes
+    finally:
+        place.run("touch", "/root/over")
+    eventually(lambda: place.run("test", "-s", "/root/load")[0] == 0, 30)
+    codes += json.loads(place.run("cat", "/root/load")[1])
 
 
 def test_hdsync_may_do_all_of_it_inside_its_own_sandbox(place: Debian) -> None:
@@ -160,13 +189,50 @@ def test_what_nginx_refuses_leaves_every_tenant_as_it_was(place: Debian) -> None
     assert (status(place, "more.acme.test"), status(place, "shop.acme.test")) == (421, 200)
 
 
+def problems(place: Debian) -> list[str]:
+    told: list[str] = json.loads(place.run("hdctl", "status", "--json")[1])["problems"]
+    return [problem for problem in told if problem.startswith("tenant ")]
+
+
+def test_a_tenant_that_does_not_take_its_change_is_named_and_holds_nobody_up(place: Debian) -> None:
+    """Its nginx cannot fork, so there are no new workers."""
+    wide_awake(place)
+    master = pids(place, "acme")[0]
+    as_tenant = ("setpriv", "--reuid=hdt-acme", "--regid=hdt-acme", "--clear-groups", "prlimit", "--pid", master)
+    done = place.run(*as_tenant, "--nproc=0:64")
+    assert done[0] == 0, done
+    more = [("acme", "more.acme.test"), ("glo-bex", "more.globex.test"), ("third", "www.third.test")]
+    try:
+        applied(place, policy(*TWO, *more))
+        assert [status(place, host) for host in ("more.globex.test", "www.third.test")] == [200, 200]
+        (named,) = problems(place)
+        assert named.startswith("tenant acme: nginx of acme kept its old workers")
+        # Neither is a version after it refused for that, and it is not lost from sight.
+        applied(place, policy(*TWO, *more[:2]))
+        assert (status(place, "www.third.test"), status(place, "more.globex.test")) == (421, 200)
+        assert problems(place) == [named]
+    finally:
+        place.run(*as_tenant, "--nproc=64:64")
+    assert place.run("systemctl", "start", "hdinfra-tenants-rest")[0] == 0
+    assert (problems(place), status(place, "more.acme.test")) == ([], 200)
+    assert pids(place, "acme")[0] == master
+
+
+def test_a_tenant_that_does_not_end_is_ended(place: Debian) -> None:
+    wide_awake(place)
+    place.run("kill", "-STOP", pids(place, "glo_bex")[0])
+    applied(place, policy(TWO[0]))
+    assert (pids(place, "glo_bex"), status(place, "blog.globex.test")) == ([], 421)
+
+
 def test_falling_asleep_loses_no_request(place: Debian) -> None:
     wide_awake(place)
-    place.run("sh", "-c", 'rm -f /root/load; python3 /root/ask.py "$0" >/root/load 2>&1 &', _many(150))
-    for _ in range(2):
-        assert place.run("systemctl", "stop", "hdinfra-tenant@acme.service")[0] == 0
-    eventually(lambda: place.run("sh", "-c", "test -s /root/load")[0] == 0, 30)
-    assert {code for code, _ in json.loads(place.run("cat", "/root/load")[1])} == {200}
+    with asked_all_along(place) as codes:
+        for _ in range(2):
+            before = pids(place, "acme")[0]
+            assert place.run("systemctl", "stop", "hdinfra-tenant@acme.service")[0] == 0
+            eventually(lambda before=before: pids(place, "acme")[:1] not in ([], [before]), 30)
+    assert set(codes) == {200}
 
 
 def test_who_is_gone_leaves_nothing_running_and_comes_back_as_itself(place: Debian) -> None:
@@ -234,6 +300,22 @@ def test_logs_stay_in_bounds_and_lead_nowhere_else(place: Debian) -> None:
         place.run("sh", "-c", f"rm -f {victim} /var/log/hdinfra-tenants/acme/x.json {log}.*")
 
 
+def test_logs_that_cannot_be_rotated_in_time_keep_nobody_elses(place: Debian) -> None:
+    """As where it has more to copy than its time is for; it comes first."""
+    wide_awake(place)
+    conf, log = "/etc/hdinfra/policy/tenants/acme/logrotate.conf", "/var/log/hdinfra-tenants/glo_bex/error.log"
+    hung = "/root/hung {\n    size 1\n    copytruncate\n    firstaction\n        sleep 100\n    endscript\n}\n"
+    kept = place.run("cat", conf)[1]
+    place.put({conf: hung, "/root/hung": "more than one byte"})
+    place.run("truncate", "-s", "30M", log)
+    try:
+        assert place.run("systemctl", "start", "hdinfra-tenants-rest")[0] == 0
+        assert place.run("stat", "-c", "%s", log)[1].split() == ["0"]
+    finally:
+        place.put({conf: kept})
+        place.run("sh", "-c", f"rm -f {log}.*")
+
+
 PROBE = Path(__file__).with_name("tenants_probe.py")
 OF_OTHERS = (
     "/etc/hdinfra/policy/tenants/glo_bex",
@@ -267,6 +349,11 @@ def probed(place: Debian, **asks: list[str]) -> dict[str, Any]:
 def test_a_tenant_sees_its_own_and_nothing_else(place: Debian) -> None:
     wide_awake(place)
     own = ["/etc/hdinfra/policy/tenants/acme/main.conf", "/var/log/hdinfra-tenants/acme"]
+    # What is not there, or empty, nobody could read.
+    assert status(place, "blog.globex.test", ATTACK) == 403
+    place.run("sh", "-c", "echo a line >>/var/log/hdinfra-tenants/glo_bex/error.log")
+    for path in OF_OTHERS:
+        assert place.run("sh", "-c", '[ -n "$(ls -A "$0")" ] && [ -d "$0" -o -s "$0" ]', path)[0] == 0, path
     mine, theirs = (f"/run/hdinfra-origins/{site_key(host)}.sock" for _, host in TWO)
     assert place.run("test", "-S", theirs)[0] == 0
     doors = ["/var/lib/haproxy/tenants/glo_bex.sock", "/var/lib/haproxy/tenants/acme.sock", "/run/haproxy/admin.sock"]

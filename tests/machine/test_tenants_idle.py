@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from hdinfra.agent import quota
+from hdinfra.agent import look, quota
 from hdinfra.agent.commands import Result
 from hdinfra.agent.eyes import _life
 from hdinfra.agent.look import limits_unenforced
+from hdinfra.agent.paths import BEHIND, TENANTS_IN_FORCE
 from hdinfra.agent.policy import Document, TenantLimits, WafPolicy
+from hdinfra.agent.router import CONNECTIONS, OF_ALL
 from hdinfra.agent.tenants import idle, keys_in
 
 
@@ -74,3 +76,24 @@ def test_what_keeps_no_quotas_and_knows_no_weights_is_named(tmp_path: Path) -> N
         assert not quota.enforce(folder)
         with pytest.raises(OSError, match=r"Errno"):
             quota.limit(folder, 65534, 16)
+
+
+@pytest.mark.parametrize(("granted", "missing"), [(480, ["connections"]), (CONNECTIONS + OF_ALL, [])])
+def test_too_few_connections_for_all_tenants_are_named(
+    granted: int, missing: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a place grants 1,024 descriptors."""
+    controllers = tmp_path / "cgroup.controllers"
+    controllers.write_text("cpu io memory pids\n")
+    document = Document("waf", WafPolicy((), (), (TenantLimits("acme", "small", 100, 100, 1024, 1280, 64),)), b"")
+    monkeypatch.setattr(look, "most_connections", lambda: granted)
+    assert limits_unenforced(document, controllers, ()) == missing
+
+
+def test_tenants_that_did_not_take_their_files_are_told_apart(tmp_path: Path) -> None:
+    folder = tmp_path / TENANTS_IN_FORCE.lstrip("/")
+    folder.mkdir(parents=True)
+    (folder / "acme").write_text(f"{BEHIND}nginx of acme kept its old workers")
+    (folder / "glo_bex").write_text("ab" * 32)
+    assert look.behind(tmp_path) == {"acme": "nginx of acme kept its old workers"}
+    assert look.behind(tmp_path / "none") == {}

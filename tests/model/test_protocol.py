@@ -233,6 +233,7 @@ def test_a_version_is_the_merge_of_structure_and_settings() -> None:
         {"paranoia": True},
         {"exclusions": [942100, 942110]},
         {"exclusions": [942100.5]},
+        {"exclusions": [949110]},
         {"exclusions": [1]},
         {"origins": []},
     ],

@@ -189,6 +189,13 @@ CASES = [
         setting(f"{SITE}.exclusions", [942100]),
         setting(f"{SITE}.ceilings", {"exclusions": 0}),
     ),
+    case("site.exclusion-machinery", f"{SITE_PATH}.exclusions[1]", setting(f"{SITE}.exclusions", [942100, 949110])),
+    case(
+        "tenant.cache-disk",
+        f"{SITE_PATH}.cache.size_mib",
+        setting(f"{SITE}.cache", {"size_mib": 513}),
+        setting("instances.0.tenants.0.plan", "free"),
+    ),
     case(
         "site.profile-protects",
         f"{SITE_PATH}.profile",

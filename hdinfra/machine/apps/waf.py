@@ -26,7 +26,7 @@ def waf_machine(zone: str, plan: MachinePlan) -> Machine:
             File("/etc/hdinfra/nginx-main.conf", asset("waf-nginx-main.conf")),
             File("/etc/hdinfra/nginx-http.conf", asset("waf-nginx-http.conf")),
             File("/etc/hdinfra/modsecurity.conf", asset("waf-modsecurity.conf")),
-            File("/etc/hdinfra/haproxy.cfg", asset("haproxy.cfg")),
+            File("/etc/hdinfra/haproxy.cfg", _roomy("haproxy.cfg")),
             File("/etc/udev/rules.d/70-hdinfra-disks.rules", asset("hdinfra-disks.rules")),
             File("/usr/lib/hdinfra/disks", asset("disks"), 0o755),
             File("/usr/lib/hdinfra/tenants", asset("tenants"), 0o755),
@@ -35,7 +35,7 @@ def waf_machine(zone: str, plan: MachinePlan) -> Machine:
         units=(
             *(Unit(name, content=asset(name)) for name in ("hdinfra-disks.service", "hdinfra-volume.service")),
             *base.UNITS,
-            Unit("haproxy.service", drop_in=asset("haproxy.service.conf")),
+            Unit("haproxy.service", drop_in=_roomy("haproxy.service.conf")),
             Unit("nginx.service", drop_in=asset("nginx.service.conf"), enabled=False),
             *(Unit(name, content=asset(name)) for name in ("hdinfra-tenants.service", "hdinfra-tenants-rest.timer")),
             *(Unit(name, content=asset(name), enabled=False) for name in _ON_DEMAND),
@@ -44,3 +44,9 @@ def waf_machine(zone: str, plan: MachinePlan) -> Machine:
         health=base.HEALTH,
         sysctls=base.SYSCTLS,
     )
+
+
+def _roomy(name: str) -> str:
+    """With descriptors for what the router lets through (hdinfra/agent/router.py), and for each site a socket and its
+    origins' checks, of which a machine may have some thousands."""
+    return asset(name).replace("4096", "16384")

@@ -5,8 +5,10 @@ from difflib import get_close_matches
 
 from hdinfra.model.addressing import pool
 from hdinfra.model.names import IPAddress, IPv4Address, IPv6Address
+from hdinfra.model.plans import load_allowances
 from hdinfra.model.refusal import Refusal
-from hdinfra.model.spec import InstanceSpec, Mode, OriginSpec, Profile, SiteSpec, ZoneSpec
+from hdinfra.model.spec import InstanceSpec, Mode, OriginSpec, Profile, SiteSpec, TenantSpec, ZoneSpec
+from hdinfra.protocol.merge import machinery_in
 
 CONTROL = "control"
 """As an Instance would be called, so are the API machines: `<cluster>-control-1`."""
@@ -15,7 +17,7 @@ DNS = "dns"
 
 
 def check_instances(spec: ZoneSpec) -> Iterator[Refusal]:
-    """`instance.duplicate-name`, `instance.cluster-unknown`, `instance.latch`, `tenant.duplicate-name`, `site.*`."""
+    """`instance.duplicate-name`, `instance.cluster-unknown`, `instance.latch`, `tenant.*`, `site.*`."""
     clusters = {cluster.name for cluster in spec.clusters}
     taken = {CONTROL: "The management API", **({DNS: "The Zone's DNS"} if spec.dns else {})}
     names: set[str] = set(taken)
@@ -73,11 +75,13 @@ def _sites(spec: ZoneSpec) -> Iterator[Refusal]:
     origins = _Origins(spec)
     for i, instance in enumerate(spec.instances):
         for t, tenant in enumerate(instance.tenants):
+            yield from _caches(tenant, f"instances[{i}].tenants[{t}]")
             for s, site in enumerate(tenant.sites):
                 path = f"instances[{i}].tenants[{t}].sites[{s}]"
                 yield from _host(site, path, holders, f"`{tenant.name}` of `{instance.name}`")
                 yield from origins.check(site, path)
                 yield from _ceilings(site, path)
+                yield from _exclusions(site, path)
                 yield from _profile(site, path)
 
 
@@ -106,6 +110,36 @@ def _ceilings(site: SiteSpec, path: str) -> Iterator[Refusal]:
             message = f"`{site.host}` has `{name}` {found}, beyond its own ceiling `{limits[name]}` {limit}."
             fix = f"write `ceilings: {{{limits[name]}: {found}}}`, or bring `{name}` within {limit}"
             yield Refusal(f"{path}.{name}", "site.ceiling", message, fix)
+
+
+def _exclusions(site: SiteSpec, path: str) -> Iterator[Refusal]:
+    for index, rule in enumerate(site.exclusions):
+        if machinery_in([rule]):
+            yield Refusal(
+                f"{path}.exclusions[{index}]",
+                "site.exclusion-machinery",
+                f"`{site.host}` does without rule {rule}, which counts or blocks for all others: none would have an "
+                "effect any more, whatever its `mode` and ceilings say.",
+                "write the number of the rule that is wrong here, which its audit log names; or `mode: RECORD` to "
+                "refuse nothing",
+            )
+
+
+def _caches(tenant: TenantSpec, path: str) -> Iterator[Refusal]:
+    disk = load_allowances()[tenant.plan].disk_gib * 1024
+    sizes = [site.cache.size_mib if site.cache else 0 for site in tenant.sites]
+    # Logs, which the same quota is for, get the other half: a full quota takes no audit log.
+    if sum(sizes) <= disk // 2:
+        return
+    largest = sizes.index(max(sizes))
+    yield Refusal(
+        f"{path}.sites[{largest}].cache.size_mib",
+        "tenant.cache-disk",
+        f"Caches of `{tenant.name}`'s sites come to {sum(sizes):,} MiB; its plan `{tenant.plan}` has {disk:,} MiB for "
+        "caches and logs together, and a disk that is full takes no logs.",
+        f"write sizes that come to {disk // 2:,} MiB at most (`{tenant.sites[largest].host}` has {max(sizes):,}), or "
+        "give the tenant of a Zone a larger `plan`",
+    )
 
 
 def _profile(site: SiteSpec, path: str) -> Iterator[Refusal]:

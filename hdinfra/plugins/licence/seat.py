@@ -6,7 +6,7 @@ counted together.
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import ClassVar
 
@@ -72,15 +72,17 @@ class SeatKind:
     def read(self, call: Call, resource_id: str, state: Values) -> Values | None:
         """Whether the ledger still has it. It notes the time as well: a clock that is set back later is noticed."""
         file = LedgerFile(state["ledger"])
-        ledger, now = file.read(), self._clock()
-        if ledger.held(resource_id) is None:
+        if file.read().held(resource_id) is None:
             return None
-        if now > ledger.seen + _NOTE_SECONDS:
-            file.change(call, lambda found: replace(found, seen=max(found.seen, int(now))))
+        self._note_time(call, file)
         return {name: state[name] for name in self.outputs if name in state}
 
     def diff(self, inputs: Values, state: Values, changed: frozenset[str]) -> Difference:
-        """All in place: machines depend on it, and a replacement would need a second seat for a while."""
+        """All in place: machines depend on it, and a replacement would need a second seat for a while. That a seat was
+        looked at is noted too: an `up` that leaves it as it is asks for nothing else, and planning asks the ledger."""
+        with suppress(PluginError):  # of a ledger that is damaged or gone whoever takes or gives back a seat has to say
+            if (file := LedgerFile(state["ledger"])).exists():
+                self._note_time(Call(name=str(state["instance"])), file)
         return Difference(updates=changed)
 
     def update(self, call: Call, resource_id: str, inputs: Values, state: Values) -> Values:
@@ -94,6 +96,11 @@ class SeatKind:
     def delete(self, call: Call, resource_id: str, state: Values) -> None:
         """Gives the seat back, without asking whether the licence still holds."""
         self._give_back(call, LedgerFile(state["ledger"]), resource_id)
+
+    def _note_time(self, call: Call, file: LedgerFile) -> None:
+        now = self._clock()
+        if now > file.read().seen + _NOTE_SECONDS:
+            file.change(call, lambda found: replace(found, seen=max(found.seen, int(now))))
 
     def _take(self, call: Call, inputs: Values, taking: str) -> Values:
         with _clear_errors():

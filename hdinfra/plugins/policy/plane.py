@@ -91,6 +91,13 @@ class ControlPlane:
 
     def ask(self, question: Callable[[Api], _T]) -> Answers[_T]:
         """All at once; whoever is much slower than the first to answer counts as silent."""
+        return self._asked(question, _GRACE_SECONDS)
+
+    def ask_all(self, question: Callable[[Api], _T]) -> Answers[_T]:
+        """All at once, each for as long as it may take: where one that lies must not outrun one that does not."""
+        return self._asked(question, math.inf)
+
+    def _asked(self, question: Callable[[Api], _T], grace: float) -> Answers[_T]:
         answers: queue.SimpleQueue[tuple[str, _T | Exception]] = queue.SimpleQueue()
         found: Answers[_T] = Answers()
         pending: set[str] = set()
@@ -101,7 +108,7 @@ class ControlPlane:
             pending.add(api.endpoint.name)
             self._busy.add(api.endpoint.name)
             threading.Thread(target=self._one, args=(api, question, answers), daemon=True).start()
-        self._gather(found, pending, answers)
+        self._gather(found, pending, answers, grace)
         self._last_words |= found.silent
         return found
 
@@ -150,7 +157,7 @@ class ControlPlane:
         self._busy.discard(api.endpoint.name)
         answers.put((api.endpoint.name, answer))
 
-    def _gather(self, found: Answers[_T], pending: set[str], answers: "queue.SimpleQueue[Any]") -> None:
+    def _gather(self, found: Answers[_T], pending: set[str], answers: "queue.SimpleQueue[Any]", grace: float) -> None:
         limit = time.monotonic() + max(api.timeout for api in self._apis) + _GRACE_SECONDS
         while pending:
             try:
@@ -161,7 +168,7 @@ class ControlPlane:
             pending.remove(name)
             _file(found, name, answer)
             if name in found.given:
-                limit = min(limit, time.monotonic() + _GRACE_SECONDS)
+                limit = min(limit, time.monotonic() + grace)
 
     def _standing(self, api: Api, scope: str) -> Standing:
         try:
