@@ -111,6 +111,12 @@ BROKEN: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
     ),
     ("cloud.no-disk-encryption", "clusters[1]", (setting("clusters.1.waivers", {}),)),
     ("cloud.no-disk-encryption", "edge.places[1]", (setting("edge.places.1.waivers", {}),)),
+    ("cloud.no-disk-encryption", "clusters[2]", (setting("clusters.2.waivers", {}), setting("require", []))),
+    (
+        "cloud.no-disk-encryption",
+        "edge.places[1]",
+        (setting("edge.places.1.waivers", {}), setting("require", ["egress-firewall"])),
+    ),
     (
         "cloud.no-egress-firewall",
         "clusters[0]",
