@@ -9,9 +9,9 @@ from bench.figure import Figure
 from bench.flat import imports_of
 from bench.plan_scale import seconds, wide, wide_zone
 from bench.talk import say
-from hdinfra.clouds.cloud import CREDENTIALS
 from hdinfra.machine.limits import user_data_refusals
 from hdinfra.model.planner import plan_zone
+from hdinfra.testing.credentials import dummy_credentials
 
 _SMALL, _LARGE = 100, 3_000
 _MILLION = 1_000_000
@@ -27,7 +27,7 @@ def measure_plan_linear(pairs: int) -> Iterator[Figure]:
 
 def measure_imports(pairs: int) -> Iterator[Figure]:
     """Processor time of an interpreter that imports all that declares a Zone, and of one that imports the SDK alone."""
-    os.environ.update({names[0]: "of a benchmark" for names in CREDENTIALS.values() if names})
+    os.environ.update(dummy_credentials("of a benchmark"))
     for zone in ZONES:
         name = f"import-{zone.provider.value}"
         ours = f"import hdinfra.components.declare, hdinfra.clouds.{zone.provider.value}"

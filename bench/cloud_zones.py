@@ -22,8 +22,7 @@ from hdinfra.testing.recorder import CONTROL_PLANE
 _WAIVED = "{disk-encryption: of a benchmark, spread: of a benchmark, volume-snapshots: of a benchmark}"
 _SPEC = """\
 zone: wide
-area: europe
-require: []
+area: world
 {more}
 clusters:
   - {{name: one, provider: {provider}, region: {regions[0]}, waivers: {waived}}}

@@ -57,7 +57,7 @@ def wide_catalogue(machines_per_cluster: int = 240) -> Catalogue:
         Region(Provider.LOCAL, f"r{i:02}", f"op{i % OPERATORS}", f"City {i}", 0.01 * i, 0.0, i, 1.0 + 0.1 * (i % 3))
         for i in range(1, REGIONS + 1)
     ]
-    regions.append(Region(Provider.LOCAL, "far", "far-operator", "Frankfurt", 50.1, 8.7, REGIONS + 1))
+    regions.append(Region(Provider.LOCAL, "far", "far-operator", "Frankfurt", 50.1, 8.7, REGIONS + 1, country="DE"))
     shipped = load_catalogue()
     return Catalogue(
         areas=shipped.areas,

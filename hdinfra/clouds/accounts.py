@@ -52,13 +52,15 @@ def check_settings(
 
 
 def settings_of(
-    account: str | None, known: Collection[str], required: Collection[str] = ()
+    account: str | None, known: Collection[str], required: Collection[str] = (), pair: Collection[str] = ()
 ) -> dict[str, pulumi.Output[str]]:
-    """Each setting of an account by its name, checked and still secret; empty without an account."""
+    """Each setting of an account by its name, checked and still secret; empty without an account. `pair`: settings of
+    which none is of use without the others."""
     settings = account_settings(account)
     if settings is None:
         return {}
     check_settings(account, settings, known, required)
+    check_settings(account, settings, known, required=pair if set(pair) & set(settings) else ())
     return settings
 
 

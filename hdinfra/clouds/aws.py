@@ -52,6 +52,10 @@ class AwsCloud:
     def __init__(self) -> None:
         self._images: dict[tuple[str, str], pulumi.Output[str]] = {}
 
+    def given(self, account: str | None) -> frozenset[str]:
+        """Names of the account's settings: keys, a profile, a role."""
+        return frozenset(_settings(account))
+
     def provider(
         self, name: str, where: ClusterPlan | str, scope: Scope, opts: pulumi.ResourceOptions
     ) -> pulumi.ProviderResource:
@@ -269,16 +273,21 @@ class AwsCloud:
 
 
 def _credentials(account: str | None) -> dict[str, Any]:
-    """The account's settings as the provider takes them; RunError for one that it does not know."""
-    given = settings_of(account, known=(*_KEYS, *_ROLE))
+    """The account's settings as the provider takes them."""
+    given = _settings(account)
+    role = {name: given.pop(name) for name in _ROLE if name in given}
+    # A plain dictionary's names would reach the provider as they are, and it would not know them.
+    return {**given, **({"assume_roles": [ProviderAssumeRoleArgs(**role)]} if role else {})}
+
+
+def _settings(account: str | None) -> dict[str, pulumi.Output[str]]:
+    given = settings_of(account, known=(*_KEYS, *_ROLE), pair=("access_key", "secret_key"))
     if "external_id" in given and "role_arn" not in given:
         raise pulumi.RunError(
             f"account `{account}` has an external_id, but no role that it opens; "
             f"fix: pulumi config set --secret --path 'hdinfra:account-{account}.role_arn' arn:aws:iam::…"
         )
-    role = {name: given.pop(name) for name in _ROLE if name in given}
-    # A plain dictionary's names would reach the provider as they are, and it would not know them.
-    return {**given, **({"assume_roles": [ProviderAssumeRoleArgs(**role)]} if role else {})}
+    return given
 
 
 def _disk_tags(name: str, plan: MachinePlan, ground: Ground) -> dict[str, str]:

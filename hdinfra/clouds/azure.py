@@ -57,6 +57,10 @@ class AzureCloud:
     def __init__(self) -> None:
         self._kept: dict[str, resources.ResourceGroup] = {}
 
+    def given(self, account: str | None) -> frozenset[str]:
+        """Names of the account's settings: who an application is, and one proof."""
+        return frozenset(_credentials(account))
+
     def provider(
         self, name: str, where: ClusterPlan | str, scope: Scope, opts: pulumi.ResourceOptions
     ) -> pulumi.ProviderResource:

@@ -1,6 +1,5 @@
 """What components ask of a cloud, and the handles they get. One module a cloud implements it with its one SDK."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -26,33 +25,6 @@ SDKS: Mapping[Provider, str] = {
 }
 """The package that the extra of the same name brings and that the adapter, or its plugin, cannot do without. IBM
 publishes none: ours is a part of hdinfra, and nothing else has to be installed (docs/ibm-sdk.md)."""
-
-
-CREDENTIALS: Mapping[Provider, tuple[str, ...]] = {
-    Provider.LOCAL: (),
-    Provider.AWS: (
-        "AWS_ACCESS_KEY_ID",
-        "AWS_PROFILE",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        "AWS_EC2_METADATA_DISABLED",  # set to false, it says that an instance's own role is to be used
-    ),
-    # The second is that of a person who ran `az login`, the last that of a machine on Azure.
-    Provider.AZURE: ("ARM_CLIENT_ID", "ARM_SUBSCRIPTION_ID", "ARM_USE_MSI"),
-    Provider.DIGITALOCEAN: ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN"),
-    Provider.GCP: (
-        "GOOGLE_APPLICATION_CREDENTIALS",
-        "GOOGLE_CREDENTIALS",
-        "GOOGLE_CLOUD_KEYFILE_JSON",
-        "GCLOUD_KEYFILE_JSON",
-        "GOOGLE_OAUTH_ACCESS_TOKEN",
-    ),
-    Provider.HETZNER: ("HCLOUD_TOKEN",),
-    Provider.IBM: ("IC_API_KEY", "IBMCLOUD_API_KEY"),
-    Provider.LINODE: ("LINODE_TOKEN",),
-}
-"""Variables of the environment, one of which leads to a provider's credentials where no account is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +242,11 @@ class Cloud(Protocol):
     Every resource's name starts with its Cluster's; parent and explicit provider come with `opts`.
     """
 
+    def given(self, account: str | None) -> frozenset[str]:
+        """Names of what an account's settings give, checked before anything is declared; none without an account.
+        RunError for one that the provider does not know, or that is missing."""
+        ...
+
     def provider(
         self, name: str, where: ClusterPlan | str, scope: Scope, opts: pulumi.ResourceOptions
     ) -> pulumi.ProviderResource:
@@ -381,14 +358,3 @@ def cloud_of(provider: Provider) -> Cloud:
         case _:
             assert_never(provider)
     return cloud
-
-
-def check_credentials(provider: Provider, account: str | None) -> None:
-    """RunError where nothing leads to credentials: said before any resource, not by the provider in the middle."""
-    names = CREDENTIALS[provider]
-    if account or not names or any(name in os.environ for name in names):
-        return
-    raise pulumi.RunError(
-        f"provider `{provider}` finds no credentials; fix: export {names[0]}=…, or name an `account` in the spec and "
-        f"set it with `pulumi config set --secret`"
-    )

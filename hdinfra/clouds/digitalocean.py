@@ -39,6 +39,7 @@ _SPACES = {"nyc1": "nyc3", "nyc2": "nyc3"}
 """Regions without Spaces, and the one of the same city that has them (docs/products/spaces/details/availability)."""
 _VOLUME = 56  # characters: the 64 of a volume's name less what Pulumi appends
 _TEXT = 255  # characters of a tag, and of a description
+_KEYS = ("spaces_access_id", "spaces_secret_key")
 
 
 class DigitalOceanCloud:
@@ -49,12 +50,16 @@ class DigitalOceanCloud:
     has no SSH key: it opens the console of the control panel and nothing else, for no firewall lets port 22 in.
     """
 
+    def given(self, account: str | None) -> frozenset[str]:
+        """Names of the account's settings: its token, and keys of Spaces."""
+        return frozenset(_settings(account))
+
     def provider(
         self, name: str, where: ClusterPlan | str, scope: Scope, opts: pulumi.ResourceOptions
     ) -> pulumi.ProviderResource:
         """With an account's token and Spaces keys, or those of DIGITALOCEAN_TOKEN and SPACES_*."""
         account = None if isinstance(where, str) else where.account
-        given = settings_of(account, known=("token", "spaces_access_id", "spaces_secret_key"), required=("token",))
+        given = _settings(account)
         return do.Provider(
             name,
             token=given.get("token"),
@@ -233,6 +238,10 @@ class DigitalOceanCloud:
             opts=opts,
         )
         return BundleHandle(made, pulumi.Output.all(store.url, made.key).apply("/".join))
+
+
+def _settings(account: str | None) -> dict[str, pulumi.Output[str]]:
+    return settings_of(account, known=("token", *_KEYS), required=("token",), pair=_KEYS)
 
 
 def _volume_name(plan: MachinePlan) -> str:

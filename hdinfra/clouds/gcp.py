@@ -59,6 +59,10 @@ class GcpCloud:
         self._images: dict[tuple[str, str], pulumi.Output[str]] = {}
         self._snapshots: dict[str, pulumi.Output[str]] = {}
 
+    def given(self, account: str | None) -> frozenset[str]:
+        """Names of the account's settings: a project, who asks, and a key of its own."""
+        return frozenset(settings_of(account, known=_SETTINGS))
+
     def provider(
         self, name: str, where: ClusterPlan | str, scope: Scope, opts: pulumi.ResourceOptions
     ) -> pulumi.ProviderResource:

@@ -76,6 +76,10 @@ SPREAD = 10
 class HetznerCloud:
     """Implements `hdinfra.clouds.cloud.Cloud`."""
 
+    def given(self, account: str | None) -> frozenset[str]:
+        """The account's token, which is all that it has."""
+        return frozenset(("token",) if token_of(account) is not None else ())
+
     def provider(
         self, name: str, where: ClusterPlan | str, scope: Scope, opts: pulumi.ResourceOptions
     ) -> pulumi.ProviderResource:

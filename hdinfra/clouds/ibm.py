@@ -68,12 +68,16 @@ class IbmCloud:
     def __init__(self) -> None:
         self._images: dict[tuple[str, str], pulumi.Output[str]] = {}
 
+    def given(self, account: str | None) -> frozenset[str]:
+        """Names of the account's settings: its key, and a resource group."""
+        return frozenset(_settings(account))
+
     def provider(
         self, name: str, where: ClusterPlan | str, scope: Scope, opts: pulumi.ResourceOptions
     ) -> pulumi.ProviderResource:
         """A region, as one account; without one, as IC_API_KEY or IBMCLOUD_API_KEY says."""
         region, account = (where, None) if isinstance(where, str) else (where.region, where.account)
-        settings = settings_of(account, SETTINGS, required=SETTINGS[:1])
+        settings = _settings(account)
         return Provider(
             name,
             region=region,
@@ -207,6 +211,10 @@ class IbmCloud:
             )
             self._images[key] = found.apply(partial(newest, arch=plan.size.arch))
         return self._images[key]
+
+
+def _settings(account: str | None) -> dict[str, pulumi.Output[str]]:
+    return settings_of(account, SETTINGS, required=SETTINGS[:1])
 
 
 def newest(images: Sequence[Image], arch: str) -> str:

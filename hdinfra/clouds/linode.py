@@ -69,13 +69,17 @@ _SETTINGS = ("token", "obj_access_key", "obj_secret_key")
 class LinodeCloud:
     """Implements `hdinfra.clouds.cloud.Cloud`."""
 
+    def given(self, account: str | None) -> frozenset[str]:
+        """Names of the account's settings: its token, and keys of Object Storage."""
+        return frozenset(_settings(account))
+
     def provider(
         self, name: str, where: ClusterPlan | str, scope: Scope, opts: pulumi.ResourceOptions
     ) -> pulumi.ProviderResource:
         """With an account's token, or that of LINODE_TOKEN. Without keys of Object Storage, the token makes some that
         live for one update."""
         account = None if isinstance(where, str) else where.account
-        settings = settings_of(account, _SETTINGS, required=("token",))
+        settings = _settings(account)
         return linode.Provider(
             name,
             token=settings.get("token"),
@@ -243,6 +247,10 @@ class LinodeCloud:
             opts=opts,
         )
         return BundleHandle(made, pulumi.Output.all(store.url, made.key).apply("/".join))
+
+
+def _settings(account: str | None) -> dict[str, pulumi.Output[str]]:
+    return settings_of(account, _SETTINGS, required=("token",), pair=_SETTINGS[1:])
 
 
 def _dashed(network: IPv4Network) -> str:

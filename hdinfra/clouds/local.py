@@ -30,6 +30,10 @@ from hdinfra.plugins.local import resources
 class LocalCloud:
     """Implements `hdinfra.clouds.cloud.Cloud`."""
 
+    def given(self, account: str | None) -> frozenset[str]:
+        """Nothing: a computer has no accounts."""
+        return frozenset()
+
     def provider(
         self, name: str, where: ClusterPlan | str, scope: Scope, opts: pulumi.ResourceOptions
     ) -> resources.Provider:

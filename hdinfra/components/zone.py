@@ -8,7 +8,8 @@ from operator import attrgetter
 
 import pulumi
 
-from hdinfra.clouds.cloud import AddressHandle, MachineHandle, NetworkHandle, Scope, check_credentials, cloud_of
+from hdinfra.clouds.cloud import AddressHandle, MachineHandle, NetworkHandle, Scope, cloud_of
+from hdinfra.clouds.credentials import check_clouds
 from hdinfra.components.bundles import Bundles, BundlesArgs
 from hdinfra.components.cluster import Cluster, ClusterArgs
 from hdinfra.components.control import ControlPlane, ControlPlaneArgs
@@ -59,8 +60,7 @@ class Zone(pulumi.ComponentResource):
     _enrolment: Enrolment | None
 
     def __init__(self, name: str, args: ZoneArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        for provider, account in accounts_of(args.plan):
-            check_credentials(provider, account)
+        check_clouds(args.plan)
         super().__init__("hdinfra:index:Zone", name, None, opts)
         self.plan = args.plan
         self.scope = scope_of(args.plan.zone, args.namespace)
@@ -163,10 +163,3 @@ class Zone(pulumi.ComponentResource):
         control, enrolment = self.management
         args = LabOriginsArgs(self.plan.lab, self.scope, self.plan.instances, control, enrolment, wan)
         return LabOrigins("lab", args, pulumi.ResourceOptions(parent=self))
-
-
-def accounts_of(plan: ZonePlan) -> list[tuple[Provider, str | None]]:
-    """Whose resources the plan needs. A withdrawn Cluster's are not asked for: they may be what is lost."""
-    clusters = (cluster for cluster in plan.clusters if cluster.name not in plan.withdrawn)
-    grounds = (*clusters, *(plan.edge.places if plan.edge else ()))
-    return sorted({(ground.provider, ground.account) for ground in grounds}, key=str)

@@ -22,18 +22,15 @@ Encoding = Literal["plain", "gzip", "gzip-base64"]
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Where on earth a Zone may have data centres: a rectangle in degrees."""
+    """Where on earth a Zone may have data centres: `countries` by ISO 3166's codes; none named means all of them."""
 
     name: str
-    south: float
-    north: float
-    west: float
-    east: float
     source: str
+    countries: frozenset[str] = frozenset()
 
     def contains(self, region: "Region") -> bool:
-        """Whether that region's city lies in the rectangle."""
-        return self.south <= region.latitude <= self.north and self.west <= region.longitude <= self.east
+        """Whether that region's country is one of the area's."""
+        return not self.countries or region.country in self.countries
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +126,10 @@ def _table(name: str) -> dict[str, Any]:
     return tomllib.loads(files("hdinfra.model").joinpath(name).read_text(encoding="utf-8"))
 
 
+def _area(name: str, row: dict[str, Any]) -> Area:
+    return Area(name, row["source"], frozenset(row.get("countries", ())))
+
+
 def _region(provider: Provider, row: dict[str, Any]) -> Region:
     return Region(provider=provider, **{**row, "zones": tuple(row.get("zones", ()))})
 
@@ -156,7 +157,7 @@ def load_catalogue(providers: frozenset[Provider] = frozenset(Provider)) -> Cata
     tables = {provider: _table(f"providers/{provider}.toml") for provider in sorted(providers)}
     regions = [_region(provider, row) for provider, table in tables.items() for row in table["region"]]
     return Catalogue(
-        areas={name: Area(name=name, **row) for name, row in _table("areas.toml")["areas"].items()},
+        areas={name: _area(name, row) for name, row in _table("areas.toml")["areas"].items()},
         regions={(region.provider, region.name): region for region in regions},
         sizes={
             provider: tuple(_size(row, table["euro"]) for row in table["size"]) for provider, table in tables.items()

@@ -198,7 +198,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "ups.order-ring": "No service needs, over others, itself.",
         "ups.told-apart": "Batteries at one host's cables differ by port or serial.",
         "ups.watched": "Where one battery of a site is watched, all are that feed hosts.",
-        "zone.area": "The Zone's area is known, and every Cluster's data centre lies inside it.",
+        "zone.area": "The Zone's area is known, and its Clusters and its edge's places lie in the area's countries.",
         "zone.local-alone": "A Zone is on the local cloud whole or not at all.",
         "zone.name-kept": "A Zone that is up keeps its name.",
         "zone.region-unknown": "Every region is one of its provider's.",

@@ -74,6 +74,10 @@ class Feature(StrEnum):
     VOLUMES = "volumes"
 
 
+ALWAYS_REQUIRED = (Feature.DISK_ENCRYPTION, Feature.IPV6)
+"""What every Cluster's and place's provider must have, whatever a spec requires; a waiver alone lifts it."""
+
+
 class App(StrEnum):
     """What the Machines of an Instance do."""
 
@@ -353,7 +357,8 @@ class ZoneSpec(Spec):
     area: Name
     network: NetworkSpec = NetworkSpec()
     require: tuple[Feature, ...] = Field(
-        default=(Feature.DISK_ENCRYPTION,), description="What every Cluster's and place's provider must have"
+        default=(Feature.DISK_ENCRYPTION,),
+        description="What every Cluster's and place's provider must have; `disk-encryption` and `ipv6` in any case",
     )
     snapshots: SnapshotsSpec | None = Field(default=None, description="Left out, no disk is copied")
     clusters: tuple[ClusterSpec, ...]

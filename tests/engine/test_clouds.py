@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from hdinfra.clouds.cloud import CREDENTIALS
 from hdinfra.sdks.ibm import package
+from hdinfra.testing.credentials import dummy_credentials
 from hdinfra.testing.recorder import CONTROL_PLANE
 from tests.engine.conftest import EngineWorkspace
 from tests.engine.test_stack_zone import ZoneStack
@@ -78,7 +78,7 @@ def _name(urn: str) -> str:
 @pytest.fixture(scope="module")
 def credentials() -> Iterator[dict[str, str]]:
     """Something that stands where credentials are looked for, here and in the engine's environment."""
-    dummies = {names[0]: "of this test" for names in CREDENTIALS.values() if names}
+    dummies = dummy_credentials("of this test")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in dummies.items():
             patch.setenv(name, value)

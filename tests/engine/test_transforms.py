@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hdinfra.clouds.cloud import CREDENTIALS
+from hdinfra.testing.credentials import dummy_credentials
 from hdinfra.testing.recorder import CONTROL_PLANE
 from tests.engine.conftest import EngineWorkspace
 from tests.graph.answers import INVOKES, standin_outputs
@@ -30,7 +30,7 @@ def documented() -> tuple[str, str]:
 def workspace(engine_workspace: EngineWorkspace) -> Iterator[EngineWorkspace]:
     """A stack whose program is the documented one, after the second, which only registers."""
     base = BASES["europe"]
-    dummies = {names[0]: "of this test" for names in CREDENTIALS.values() if names}
+    dummies = dummy_credentials("of this test")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in dummies.items():
             patch.setenv(name, value)

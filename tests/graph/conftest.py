@@ -7,8 +7,8 @@ import pulumi
 import pytest
 
 import hdinfra as hd
-from hdinfra.clouds.cloud import CREDENTIALS
 from hdinfra.testing import Graph, Recorder
+from hdinfra.testing.credentials import dummy_credentials
 from tests.graph import aws_zone as aws
 from tests.graph import azure_zone as azure
 from tests.graph import gcp_zone as gcp
@@ -19,9 +19,8 @@ from tests.graph.specs import clock, plan_of
 def credentials() -> Iterator[None]:
     """Something that stands where credentials are looked for; no provider is ever asked here."""
     with pytest.MonkeyPatch.context() as patch:
-        for names in CREDENTIALS.values():
-            for name in names[:1]:
-                patch.setenv(name, "of this test")
+        for name, value in dummy_credentials("of this test").items():
+            patch.setenv(name, value)
         yield
 
 

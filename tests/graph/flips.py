@@ -349,7 +349,7 @@ FLIPS: Mapping[str, Flip] = {
     "TlsSpec.acme": lambda _: {},
     "TlsSpec.days": to("days", 30),
     "TlsSpec.issuer": _issuer,
-    "ZoneSpec.area": lambda zone: {} if zone["area"] in ("lab", "india") else {"germany": {"area": "germany"}},
+    "ZoneSpec.area": lambda zone: {} if zone["area"] == "lab" else {"world": {"area": "world"}},
     "ZoneSpec.clusters": _clusters,
     "ZoneSpec.edge": lambda _: {"nothing": {"edge": None}},
     "ZoneSpec.instances": _instances,

@@ -16,11 +16,10 @@ from tests.graph.specs import clock
 
 SPEC = """
 zone: europe
-area: europe
-require: []
+area: world
 clusters:
-  - {name: hf, provider: hetzner, region: fsn1, waivers: {volume-snapshots: nothing but logs lies there}}
-  - {name: hn, provider: hetzner, region: nbg1, waivers: {volume-snapshots: nothing but logs lies there}}
+  - {name: hf, provider: hetzner, region: fsn1, waivers: WAIVED}
+  - {name: hn, provider: hetzner, region: nbg1, waivers: WAIVED}
 snapshots: {every: day, keep: 7}
 instances:
   - name: web
@@ -32,11 +31,11 @@ instances:
           - {host: shop.acme.test, origins: [{address: 192.0.2.7}]}
 edge:
   places:
-    - {name: east, provider: hetzner, region: hel1}
-    - {name: west, provider: hetzner, region: ash}
+    - {name: east, provider: hetzner, waivers: WAIVED, region: hel1}
+    - {name: west, provider: hetzner, waivers: WAIVED, region: ash}
 control: {admin_networks: [203.0.113.0/24, "2001:db8:77::/48"]}
 bundles: {url: "https://bundles.example.test/hdinfra"}
-"""
+""".replace("WAIVED", "{disk-encryption: only logs lie there, volume-snapshots: only logs lie there}")
 CROWD = SPEC.replace("capacity: 1\n", "capacity: 11\n")
 """Eleven Machines in each Cluster: one more than a placement group takes."""
 

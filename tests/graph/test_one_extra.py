@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from hdinfra.clouds.cloud import CREDENTIALS, SDKS
+from hdinfra.clouds.cloud import SDKS
 from hdinfra.model.spec import Provider
+from hdinfra.testing.credentials import dummy_credentials
 from tests.graph.specs import ROOT
 
 CLOUDS = (
@@ -82,11 +83,10 @@ print(json.dumps({"imported": sorted(ours | {name.partition(".")[0] for name in 
 def ran(cloud: Provider, absent: list[str]) -> subprocess.CompletedProcess[str]:
     """A Zone of two Clusters on that cloud, where these packages are not installed."""
     told = json.dumps([cloud.value, REGIONS[cloud], absent])
-    dummies = {names[0]: "of this test" for names in CREDENTIALS.values() if names}
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, told],
         cwd=ROOT,
-        env={**os.environ, **dummies, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **dummy_credentials("of this test"), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=120,  # 4 s on a quiet machine

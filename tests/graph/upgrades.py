@@ -15,11 +15,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from hdinfra.clouds.cloud import CREDENTIALS
 from hdinfra.model.byol_planner import ByolPlan
 from hdinfra.model.held import Held
 from hdinfra.model.plan import MachinePlan
 from hdinfra.model.refusal import RefusedError
+from hdinfra.testing.credentials import dummy_credentials
 from tests.engine.replacements import is_stateful
 from tests.graph.bases import BASES, Base, Plan, Standing, stand
 from tests.graph.preview import CREATE, DELETE, REPLACE, UPDATE, Step
@@ -205,5 +205,5 @@ def write() -> None:
 
 
 if __name__ == "__main__":
-    os.environ.update({names[0]: "of this record" for names in CREDENTIALS.values() if names})
+    os.environ.update(dummy_credentials("of this record"))
     write()

@@ -67,9 +67,9 @@ def places_here(data: dict[str, Any]) -> None:
 
 
 def half_on_this_computer(data: dict[str, Any]) -> None:
-    """The local cloud stands in the sea off Africa."""
+    """The local cloud lies in no country, so in no area that has real ones but the world."""
     on_this_computer(data)
-    data["area"] = "africa"
+    data["area"] = "world"
     data["clusters"].append({"name": "cape", "provider": "aws", "region": "af-south-1"})
 
 
@@ -111,6 +111,12 @@ BROKEN: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
     ),
     ("cloud.no-disk-encryption", "clusters[1]", (setting("clusters.1.waivers", {}),)),
     ("cloud.no-disk-encryption", "edge.places[1]", (setting("edge.places.1.waivers", {}),)),
+    ("cloud.no-disk-encryption", "clusters[2]", (setting("clusters.2.waivers", {}), setting("require", []))),
+    (
+        "cloud.no-disk-encryption",
+        "edge.places[1]",
+        (setting("edge.places.1.waivers", {}), setting("require", ["egress-firewall"])),
+    ),
     (
         "cloud.no-egress-firewall",
         "clusters[0]",
@@ -176,6 +182,11 @@ BROKEN: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
     ("instance.size-unknown", "instances[0].sizes.aws", (setting("instances.0.sizes", {"aws": "t3.smal"}),)),
     ("network.size", "clusters[0].ipv4", (setting("clusters.0.ipv4", "192.168.4.0/22"),)),
     ("publish.local-only", "edge.places[0].publish", (setting("edge.places.0.publish", {"port": 8080}),)),
+    (
+        "zone.area",
+        "edge.places[0].region",
+        (setting("area", "germany"), setting("edge.places.1.region", "nbg1")),
+    ),
     ("zone.local-alone", "clusters[0].provider", (half_on_this_computer,)),
     ("zone.region-unknown", "clusters[0].region", (setting("clusters.0.region", "eu-centrl-1"),)),
 )

@@ -105,6 +105,7 @@ CASES = [
     ),
     case("zone.area", "area", setting("area", "atlantis")),
     case("zone.area", "clusters[1].region", setting("clusters.1.region", "far")),
+    case("zone.area", "edge.places[1].region", setting("edge.places.1.region", "far")),
     case("zone.region-unknown", "clusters[0].region", setting("clusters.0.region", "r99")),
     case("zone.region-unknown", "edge.places[1].region", setting("edge.places.1.region", "r99")),
     case("cluster.duplicate-data-centre", "clusters[1].region", setting("clusters.1.region", "r01")),
@@ -389,7 +390,7 @@ def test_fixes_can_be_pasted() -> None:
     assert fix(setting("instances.0.machines_per_cluster", 1)).startswith("write `machines_per_cluster: 2`")
     assert fix(setting("edge.places.1.publish.port", 8080)) == "write `port: 8081`"
     assert fix(setting("clusters.0.region", "r-01")) == "write `region: r01`"
-    assert fix(setting("clusters.1.region", "far")) == "write `region: r01`, or write `area: europe`"
+    assert fix(setting("clusters.1.region", "far")) == "write `region: r01`, or write `area: world`"
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The shipped tables hold what the planner counts on."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -21,33 +22,64 @@ def test_the_local_cloud_has_eight_regions_of_eight_operators() -> None:
     assert len({region.operator for region in regions}) == 8
 
 
-def test_areas_are_rectangles_with_a_source() -> None:
+def test_areas_are_countries_with_a_source() -> None:
     for area in load_catalogue().areas.values():
-        assert -90 <= area.south < area.north <= 90
-        assert -180 <= area.west < area.east <= 180
         assert area.source
+        assert all(re.fullmatch("[A-Z]{2}", country) for country in area.countries)
+    assert [area.name for area in load_catalogue().areas.values() if not area.countries] == ["world"]
+
+
+def test_every_country_is_in_an_area_besides_the_world() -> None:
+    catalogue = load_catalogue()
+    named = {country for area in catalogue.areas.values() for country in area.countries}
+    assert {region.country for region in catalogue.regions.values()} <= named
 
 
 @pytest.mark.parametrize(
-    ("area", "latitude", "longitude", "inside"),
+    ("area", "provider", "region", "inside"),
     [
-        ("india", 12.97, 77.59, True),
-        ("india", 19.08, 72.88, True),
-        ("india", 1.35, 103.82, False),
-        ("europe", 50.11, 8.68, True),
-        ("europe", 40.71, -74.01, False),
-        ("germany", 50.48, 12.37, True),
-        ("germany", 52.37, 4.90, False),
-        ("north-america", 39.04, -77.49, True),
-        ("united-states", 43.65, -79.38, True),
-        ("south-east-asia", 1.35, 103.82, True),
-        ("lab", 0.5, 0.0, True),
-        ("lab", 50.11, 8.68, False),
+        ("india", "digitalocean", "blr1", True),
+        ("india", "aws", "ap-southeast-1", False),
+        ("europe", "aws", "eu-central-2", True),
+        ("europe", "azure", "norwaywest", True),
+        ("europe", "digitalocean", "nyc1", False),
+        ("germany", "hetzner", "fsn1", True),
+        ("germany", "aws", "eu-central-2", False),  # Zurich lies no further south than Germany does
+        ("germany", "gcp", "europe-west4", False),  # Eemshaven sees it over the Ems
+        ("united-kingdom", "azure", "ukwest", True),
+        ("united-kingdom", "aws", "eu-west-1", False),
+        ("united-states", "hetzner", "hil", True),
+        ("united-states", "digitalocean", "tor1", False),
+        ("united-states", "gcp", "northamerica-northeast1", False),
+        ("north-america", "digitalocean", "tor1", True),
+        ("north-america", "aws", "mx-central-1", True),
+        ("south-east-asia", "hetzner", "sin", True),
+        ("south-east-asia", "gcp", "asia-east2", False),
+        ("east-asia", "azure", "centralindia", False),
+        ("middle-east", "aws", "il-central-1", True),
+        ("africa", "aws", "il-central-1", False),
+        ("lab", "local", "lab-north", True),
+        ("lab", "aws", "eu-central-1", False),
+        ("world", "azure", "chilecentral", True),
     ],
 )
-def test_areas_hold_cities(area: str, latitude: float, longitude: float, inside: bool) -> None:
-    region = Region(Provider.LOCAL, "x", "x", "x", latitude, longitude, 1)
-    assert load_catalogue().areas[area].contains(region) is inside
+def test_areas_hold_regions(area: str, provider: str, region: str, inside: bool) -> None:
+    catalogue = load_catalogue()
+    assert catalogue.areas[area].contains(catalogue.regions[Provider(provider), region]) is inside
+
+
+def test_all_providers_mean_the_same_by_a_city() -> None:
+    """Its country, and its place but for what azure.toml says of two."""
+    spelled = {"São Paulo": "Sao Paulo", "Querétaro": "Queretaro"}
+    elsewhere = {"francecentral", "germanynorth"}
+    cities: dict[str, list[Region]] = {}
+    for region in load_catalogue().regions.values():
+        cities.setdefault(spelled.get(region.city, region.city), []).append(region)
+    for city, regions in cities.items():
+        known = [region for region in regions if region.name not in elsewhere]
+        assert len({region.country for region in regions}) == 1, city
+        for degrees in ([one.latitude for one in known], [one.longitude for one in known]):
+            assert max(degrees) - min(degrees) < 1.5, city
 
 
 def test_user_data_that_boots_here_boots_anywhere() -> None:

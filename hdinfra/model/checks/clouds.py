@@ -8,7 +8,7 @@ from hdinfra.model.numbering import Seat
 from hdinfra.model.placement import Placement
 from hdinfra.model.refusal import Refusal
 from hdinfra.model.regions import Catalogue
-from hdinfra.model.spec import ClusterSpec, Feature, InstanceSpec, PlaceSpec, Provider, ZoneSpec
+from hdinfra.model.spec import ALWAYS_REQUIRED, ClusterSpec, Feature, InstanceSpec, PlaceSpec, Provider, ZoneSpec
 
 _SMALLEST_WITH_ZONES = 21
 
@@ -25,7 +25,6 @@ def check_clouds(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
     """`cloud.*`, `zone.local-alone`, `publish.local-only`, `account.clouds-only` and `cluster.zone-unknown`."""
     spots = _spots(spec)
     yield from _required(spec, spots, catalogue)
-    yield from _dual_stack(spec, spots, catalogue)
     yield from _snapshots(spec, spots, catalogue)
     yield from _volumes(spec, catalogue)
     yield from _volume_snapshots(spec, catalogue)
@@ -83,19 +82,19 @@ def _lacking(spot: _Spot, feature: Feature, need: str, why: str) -> Refusal:
 
 
 def _required(spec: ZoneSpec, spots: Sequence[_Spot], catalogue: Catalogue) -> Iterator[Refusal]:
+    """What the spec requires comes on top of what always is. Only a reviewed reason waives either."""
     for spot in spots:
-        for feature in spec.require:
+        for feature in dict.fromkeys((*ALWAYS_REQUIRED, *spec.require)):
             why = _missing(spot, feature, catalogue)
             if why and feature not in spot.spec.waivers:
-                yield _lacking(spot, feature, f"`{spot.spec.name}` is required to have {feature}", why)
+                yield _lacking(spot, feature, _need(spot, feature), why)
 
 
-def _dual_stack(spec: ZoneSpec, spots: Sequence[_Spot], catalogue: Catalogue) -> Iterator[Refusal]:
-    """Whatever is required: users, origins and other Machines may have IPv6 alone. Only a reviewed reason waives it."""
-    for spot in spots:
-        why = catalogue.lacks(spot.spec.provider, Feature.IPV6)
-        if why and Feature.IPV6 not in spot.spec.waivers and Feature.IPV6 not in spec.require:
-            yield _lacking(spot, Feature.IPV6, f"Machines of `{spot.spec.name}` would have IPv4 alone", why)
+def _need(spot: _Spot, feature: Feature) -> str:
+    """IPv6: users, origins and other Machines may have no other."""
+    if feature is Feature.IPV6:
+        return f"Machines of `{spot.spec.name}` would have IPv4 alone"
+    return f"`{spot.spec.name}` is required to have {feature}"
 
 
 def _missing(spot: _Spot, feature: Feature, catalogue: Catalogue) -> str | None:

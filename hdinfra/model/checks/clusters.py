@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from hdinfra.model.refusal import Refusal
-from hdinfra.model.regions import Catalogue
+from hdinfra.model.regions import Area, Catalogue
 from hdinfra.model.spec import Provider, ZoneSpec
 
+_FEW = 6
+"""Countries that a refusal names; of a continent it says how many there are."""
 _RESERVED = {
     "bundles": "the bundle store",
     "control": "the management API",
@@ -32,39 +34,44 @@ def _area(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
         message = f"`{spec.area}` is no area that we know, so that nothing says where its data may be kept."
         yield Refusal("area", "zone.area", message, f"write `area: {_nearest(spec.area, catalogue.areas)}`; of {known}")
         return
-    for index, cluster in enumerate(spec.clusters):
-        region = catalogue.region(cluster.provider, cluster.region)
+    for path, provider, name in _grounds(spec):
+        region = catalogue.region(provider, name)
         if region is None or area.contains(region):
             continue
-        inside = sorted(
-            r.name for r in catalogue.regions.values() if r.provider is cluster.provider and area.contains(r)
-        )
-        around = sorted(a.name for a in catalogue.areas.values() if a.contains(region))
+        known = sorted(area.countries)
+        countries = ", ".join(known) if len(known) <= _FEW else f"{len(known)} countries"
+        what = "and visitors' TLS would end there," if path.startswith("edge") else "and data would be kept there,"
         yield Refusal(
-            f"clusters[{index}].region",
+            f"{path}.region",
             "zone.area",
-            f"`{region.name}` is in {region.city} ({region.latitude:g}, {region.longitude:g}), outside area "
-            f"`{area.name}` (latitude {area.south:g} to {area.north:g}, longitude {area.west:g} to {area.east:g}).",
-            _instead(inside, around),
+            f"`{region.name}` is in {region.city} ({region.country}), {what} outside area `{area.name}` ({countries}).",
+            _instead(region.provider, area, spec, catalogue),
         )
 
 
-def _instead(inside: list[str], around: list[str]) -> str:
-    orders = [f"write `region: {inside[0]}`"] if inside else ["leave this Cluster out"]
-    if around:
-        orders.append(f"write `area: {around[0]}`")
-    return ", or ".join(orders)
+def _instead(provider: Provider, area: Area, spec: ZoneSpec, catalogue: Catalogue) -> str:
+    """Of the areas that hold all of the Zone, the one that lets in the least besides."""
+    inside = sorted(r.name for r in catalogue.regions.values() if r.provider is provider and area.contains(r))
+    stand = [region for _, of, name in _grounds(spec) if (region := catalogue.region(of, name))]
+    around = [a for a in catalogue.areas.values() if all(map(a.contains, stand))]
+    orders = [f"write `region: {inside[0]}`"] if inside else []
+    orders += [f"write `area: {a.name}`" for a in sorted(around, key=lambda a: (not a.countries, len(a.countries)))[:1]]
+    return ", or ".join(orders) or f"leave out what is on `{provider}`"
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
     return next(iter(get_close_matches(word, sorted(known), n=1, cutoff=0.0)), "none")
 
 
-def _regions(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
+def _grounds(spec: ZoneSpec) -> Iterator[tuple[str, Provider, str]]:
+    """Path, provider and region of each Cluster and each place of the edge."""
     places = spec.edge.places if spec.edge else ()
-    used = [(f"clusters[{i}]", cluster.provider, cluster.region) for i, cluster in enumerate(spec.clusters)]
-    used += [(f"edge.places[{i}]", place.provider, place.region) for i, place in enumerate(places)]
-    for path, provider, region in used:
+    yield from ((f"clusters[{i}]", cluster.provider, cluster.region) for i, cluster in enumerate(spec.clusters))
+    yield from ((f"edge.places[{i}]", place.provider, place.region) for i, place in enumerate(places))
+
+
+def _regions(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
+    for path, provider, region in _grounds(spec):
         if catalogue.region(provider, region) is None:
             known = catalogue.region_names(provider)
             message = f"`{region}` is no region of `{provider}` that we know; it has {', '.join(known)}."
