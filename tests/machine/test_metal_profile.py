@@ -67,9 +67,37 @@ def test_a_unit_of_a_package_as_it_is_gets_no_file() -> None:
     assert "fstrim.timer" in text(metal(), "/etc/hdinfra/units")
 
 
-def test_systemd_takes_the_units(place: Debian) -> None:
-    # The container masks what would fight with its engine for the network.
+def unmasked(place: Debian) -> None:
+    """The container masks what would fight with its engine for the network."""
     place.run("sh", "-c", "cd /etc/systemd/system && find . -lname /dev/null -delete")
+
+
+def test_the_first_boot_enables_what_watches_disks(place: Debian) -> None:
+    """By boot.sh's own line, from units that nothing enables."""
+    unmasked(place)
+    watching = "mdcheck_start.timer mdcheck_continue.timer smartmontools.service fstrim.timer"
+    script = text(place.machine, "/usr/lib/hdinfra/boot.sh").splitlines()
+    (enable,) = (line for line in script if "-q enable" in line and "/etc/hdinfra/units" in line)
+    look = f"for unit in {watching}; do systemctl --root=/ is-enabled $unit || true; done"
+    did(place, f"systemctl --root=/ -q disable {watching}")
+    assert set(did(place, look).split()) == {"disabled"}
+    did(place, f'systemctl() {{ command systemctl --root=/ "$@"; }}; {enable}')
+    assert did(place, look).split() == ["enabled"] * 4
+    rule = did(place, "cat /usr/lib/udev/rules.d/63-md-raid-arrays.rules")
+    assert 'SYSTEMD_WANTS}+="mdmonitor.service"' in rule, "with the first array"
+
+
+def test_mdadms_monitor_has_somebody_to_tell(place: Debian) -> None:
+    """Without arrays it calls nobody, so that it would is seen from what it says where the line is missing. That the
+    kernel's arrays make it call is for tests/metal."""
+    watch = "timeout 60 mdadm --monitor --scan --oneshot --config"
+    assert "alert command" not in said(place, f"{watch}=/etc/mdadm/mdadm.conf")[1]
+    place.put({"/tmp/mute.conf": mdadm_conf(server()).replace("PROGRAM", "# ")})
+    assert "No mail address or alert command" in said(place, f"{watch}=/tmp/mute.conf")[1]
+
+
+def test_systemd_takes_the_units(place: Debian) -> None:
+    unmasked(place)
     names = [unit.name for unit in place.machine.units]
     assert did(place, f"systemd-analyze verify --man=no {' '.join(names)}") == ""
 
