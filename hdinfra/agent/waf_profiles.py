@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 
-from hdinfra.protocol.merge import MACHINERY
-
 NONE, ALL = "none", "complete"
+MACHINERY = frozenset({901, 903, 905, 949, 959, 980})
+"""Set-up, exceptions, blocking and reporting: every profile needs them, and no exclusion takes them away. As in
+hdinfra/protocol/merge.py, which a customer's own machine does not have."""
 _PROTOCOL = frozenset({911, 913, 920, 921, 922})
 _INJECTION = frozenset({932, 941, 942})
 PROFILES: Mapping[str, frozenset[int]] = {

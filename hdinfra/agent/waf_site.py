@@ -3,13 +3,11 @@
 Nothing here adds a line for a site that asks for nothing beyond its mode and paranoia.
 """
 
-from hdinfra.protocol.merge import machinery_in
-
 from .caches import cache_folder
 from .fields import Network
 from .nginx import Nginx
 from .policy import WafSite
-from .waf_profiles import NONE, removed_rules
+from .waf_profiles import MACHINERY, NONE, removed_rules
 
 ENGINE = {"RECORD": "DetectionOnly", "MITIGATION": "On"}
 _LOOPBACK = ("127.0.0.1", "::1")
@@ -36,7 +34,7 @@ def exceptions(site: WafSite) -> str:
         lines.append(f'SecRule REQUEST_URI_RAW "@rx ^{plain}{_PLAIN_REST}" "id:{890100 + number},{_OFF}"')
     lines += [f"SecRuleRemoveById {rules}" for rules in removed_rules(site.profile)]
     # Documents from before that was refused may name some of these; they are in force nevertheless.
-    excluded = set(site.exclusions) - set(machinery_in(site.exclusions))
+    excluded = {rule for rule in site.exclusions if rule // 1_000 not in MACHINERY}
     lines += [f"SecRuleRemoveById {rule}" for rule in sorted(excluded)]
     return "".join(line + "\n" for line in lines)
 

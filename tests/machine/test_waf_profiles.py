@@ -16,6 +16,7 @@ from hdinfra.agent.paths import TENANT_LOGS
 from hdinfra.agent.tenant_names import key_of
 from hdinfra.agent.waf_profiles import ALL, MACHINERY, NONE, PROFILES, removed_rules
 from hdinfra.model.spec import Profile
+from hdinfra.protocol import merge
 from tests.machine.debian import Debian
 from tests.machine.test_rendered import site
 from tests.machine.waf_visitor import Asked, ask, serving
@@ -86,6 +87,7 @@ def test_a_rule_is_removed_where_its_group_is_not_the_profiles(profile: str, rul
 
 
 def test_profiles_grow() -> None:
+    assert MACHINERY == merge.MACHINERY
     groups = list(PROFILES.values())
     assert all(less < more for less, more in pairwise(groups))
     assert (removed_rules(ALL), PROFILES[NONE]) == ([], frozenset())
