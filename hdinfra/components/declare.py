@@ -1,6 +1,7 @@
 """A whole plan in one call, for stacks that are only YAML; and what an operator wants to know of it afterwards."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -8,7 +9,7 @@ import pulumi
 
 from hdinfra.clouds.cloud import MachineHandle
 from hdinfra.components.dns import DnsEdge, DnsEdgeArgs
-from hdinfra.components.edge import ProxyEdge, ProxyEdgeArgs
+from hdinfra.components.edge import ProxyEdge, ProxyEdgeArgs, place_addresses
 from hdinfra.components.enrolment import Clock
 from hdinfra.components.instance import (
     DedicatedInstance,
@@ -76,6 +77,7 @@ def status_of(declared: Declared) -> dict[str, Any]:
         "edge": {
             "urls": list(edge.urls) if edge else [],
             "https_urls": list(edge.https_urls) if edge else [],
+            "addresses": place_addresses(edge).apply(_entrances) if edge else [],
             "authority": edge.issuer.certificate if edge and edge.issuer else "",
             "machines": [_machine("edge", machine) for machine in edge.machines.values()] if edge else [],
             "failover": plan.edge.failover.model_dump(mode="json") if plan.edge and plan.edge.failover else None,
@@ -89,6 +91,11 @@ def status_of(declared: Declared) -> dict[str, Any]:
         "sites": _sites(plan),
         **({"dns": _dns(declared.dns, plan.dns)} if declared.dns and plan.dns else {}),
     }
+
+
+def _entrances(places: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """What a site's DNS says, in both families; a cloud without one gave an empty text for it."""
+    return [{"place": place, "addresses": [one for one in known if one]} for place, known in sorted(places.items())]
 
 
 def _dns(dns: DnsEdge, plan: DnsPlan) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Name servers of the Zone's own: one name for all sites, which leads to places of the edge that are well."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import pulumi
 
 from hdinfra.clouds.cloud import MachineHandle
 from hdinfra.components.control import PolicyHandle
-from hdinfra.components.edge import ProxyEdge
+from hdinfra.components.edge import ProxyEdge, place_addresses
 from hdinfra.components.ground import declare_machine, resolved
 from hdinfra.components.zone import Zone
 from hdinfra.model.dns import ALIAS
@@ -51,13 +51,3 @@ def _document(args: DnsEdgeArgs, machines: Mapping[str, MachineHandle]) -> pulum
     return known.apply(
         lambda all_: dns_policy(args.plan, all_["servers"], all_["places"]).model_dump(mode="json"),
     )
-
-
-def place_addresses(edge: ProxyEdge) -> pulumi.Output[dict[str, Sequence[str]]]:
-    """By place all addresses that users come to: its load balancer's, or its Machine's own."""
-    found: dict[str, pulumi.Output[list[str]]] = {
-        machine.plan.place: pulumi.Output.all(machine.ipv4, machine.ipv6) for machine in edge.machines.values()
-    }
-    for place, balancer in edge.balancers.items():
-        found[place] = pulumi.Output.all(*balancer.ipv4, *balancer.ipv6)
-    return pulumi.Output.all(**found).apply(dict)

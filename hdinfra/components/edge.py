@@ -76,6 +76,16 @@ def _url(scheme: str, address: pulumi.Output[str]) -> pulumi.Output[str]:
     return address.apply(lambda known: f"{scheme}://{known}")
 
 
+def place_addresses(edge: ProxyEdge) -> pulumi.Output[dict[str, Sequence[str]]]:
+    """By place all addresses that users come to: its load balancer's, or its Machine's own."""
+    found: dict[str, pulumi.Output[list[str]]] = {
+        machine.plan.place: pulumi.Output.all(machine.ipv4, machine.ipv6) for machine in edge.machines.values()
+    }
+    for place, balancer in edge.balancers.items():
+        found[place] = pulumi.Output.all(*balancer.ipv4, *balancer.ipv6)
+    return pulumi.Output.all(**found).apply(dict)
+
+
 def _balancers(zone: Zone, machines: Mapping[str, MachineHandle], parent: pulumi.Resource) -> dict[str, BalancerHandle]:
     """By place. They take Machines that have no policy yet, and send nobody there: those do not answer as well."""
     found: dict[str, BalancerHandle] = {}

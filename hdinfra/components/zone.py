@@ -131,6 +131,8 @@ class Zone(pulumi.ComponentResource):
         edges = {name: kept for place in self.places.values() for name, kept in place.addresses.items()}
         ipv4 = {
             "edges": ipv4_addresses(edges),
+            EDGE_HOSTS: ipv4_addresses(edges),
+            WAF_HOSTS: ipv4_addresses({name: addresses[name] for name in wafs}),
             "callers": {**ipv4_addresses(addresses), **ipv4_networks("admin", admins)},
         }
         return Yard(grounds, addresses, sources, ipv4)

@@ -122,6 +122,8 @@ def show_status(status: Json, not_well: Sequence[str], console: Console) -> None
     console.print(table(("cluster", "operator", "machine", "role", "health", "policy", "remarks"), rows))
     for url in (*status["edge"]["urls"], *status["edge"]["https_urls"]):
         console.print(f"edge {escape(url)}")
+    for one in status["edge"]["addresses"]:
+        console.print(f"edge {escape(one['place'])}: users come to {', '.join(map(escape, one['addresses']))}")
     show_dns(status.get("dns"), console)
     for one in status["instances"]:
         tenants = ", ".join(map(escape, one["tenants"])) or "nobody yet"

@@ -188,6 +188,8 @@ def look(
         "edge": {
             "urls": list(known.edge_urls),
             "https_urls": list(known.https_urls),
+            # A zone that was brought up before its status named them says nothing of them.
+            "addresses": [dict(one) for one in known.output["edge"].get("addresses", ())],
             "machines": _machines(known.edge_machines, told),
             "failover": known.output["edge"].get("failover"),
         },

@@ -380,6 +380,30 @@ def test_status_names_the_balancers_address() -> None:
 
 
 @each_cloud
+def test_status_names_by_place_what_users_come_to_in_both_families(name: str) -> None:
+    cloud, found = CLOUDS[name], []
+    plan = cloud.balanced()
+
+    def program() -> None:
+        declared = hd.declare(plan, clock)
+        assert declared.edge is not None
+        behind = declared.edge.balancers[cloud.place]
+        own = [machine for machine in declared.edge.machines.values() if machine.plan.place != cloud.place]
+        pulumi.Output.all(
+            pulumi.Output.from_input(hd.status_of(declared)["edge"]["addresses"]),
+            pulumi.Output.all(*behind.ipv4, *behind.ipv6),
+            pulumi.Output.all(own[0].ipv4, own[0].ipv6),
+        ).apply(found.append)
+
+    cloud.recorder()(program)
+    told, balancer, machine = found[0]
+    places = {one["place"]: one["addresses"] for one in told}
+    assert places == {cloud.place: balancer, **{place: machine for place in places if place != cloud.place}}
+    assert len(places) == 2
+    assert all({":" in address for address in addresses} == {True, False} for addresses in places.values())
+
+
+@each_cloud
 def test_under_stock_mocks_that_know_addresses(
     run: Run,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,

@@ -1,14 +1,17 @@
 """Stacks on providers' clouds: nobody enters their machines from here, and only the state knows what there is."""
 
 from collections.abc import Mapping
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from hdinfra.operate.down import _destroy
 from hdinfra.operate.engine import Deployed, Run
 from hdinfra.operate.errors import EngineError
 from hdinfra.operate.reports import Reports, reports_of
+from hdinfra.operate.show import show_status
 from hdinfra.operate.site_tls import curl_lines
 from hdinfra.operate.status import Declared, look
 
@@ -32,7 +35,12 @@ STATUS: Mapping[str, Any] = {
             ],
         }
     ],
-    "edge": {"urls": ["http://192.0.2.9"], "https_urls": ["https://192.0.2.9"], "machines": []},
+    "edge": {
+        "urls": ["http://192.0.2.9"],
+        "https_urls": ["https://192.0.2.9"],
+        "machines": [],
+        "addresses": [{"place": "dub", "addresses": ["192.0.2.9", "2001:db8::9"]}],
+    },
     "sites": [{"host": "shop.acme.test", "tenant": "acme", "instance": "web", "mode": "RECORD"}],
 }
 KNOWN = Declared(STATUS)
@@ -52,6 +60,19 @@ def test_a_machine_is_as_it_reported_last() -> None:
 @pytest.mark.parametrize("report", [reported(seen_seconds=16.0), reported(seen_seconds=None), {}], ids=str)
 def test_whoever_is_not_heard_of_is_not_well(report: dict[str, Any]) -> None:
     assert look(KNOWN, reports_of(KNOWN, report)).unwell == ("i-1",)
+
+
+def test_it_says_where_users_come_to_in_both_families() -> None:
+    seen, said = look(KNOWN, reports_of(KNOWN, reported())), StringIO()
+    assert seen.zone["edge"]["addresses"] == STATUS["edge"]["addresses"]
+    show_status(seen.zone, seen.unwell, Console(file=said, width=120))
+    assert "edge dub: users come to 192.0.2.9, 2001:db8::9" in said.getvalue()
+
+
+def test_a_zone_from_before_its_addresses_were_told_is_shown_as_well() -> None:
+    edge = {name: value for name, value in STATUS["edge"].items() if name != "addresses"}
+    known = Declared({**STATUS, "edge": edge})
+    assert look(known, reports_of(known, reported())).zone["edge"]["addresses"] == []
 
 
 def test_a_machine_of_another_zone_is_nobody() -> None:

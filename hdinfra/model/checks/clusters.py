@@ -38,8 +38,8 @@ def _area(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
         region = catalogue.region(provider, name)
         if region is None or area.contains(region):
             continue
-        known = sorted(area.countries)
-        countries = ", ".join(known) if len(known) <= _FEW else f"{len(known)} countries"
+        codes = sorted(area.countries)
+        countries = ", ".join(codes) if len(codes) <= _FEW else f"{len(codes)} countries"
         what = "and visitors' TLS would end there," if path.startswith("edge") else "and data would be kept there,"
         yield Refusal(
             f"{path}.region",
