@@ -63,7 +63,7 @@ class Stand:
 class Yard:
     """Where a component's Machines go: the grounds by Cluster or place, all kept addresses, and who may come in.
 
-    `ipv4`: as `sources`, each of the sets by whose IPv4 addresses and networks are in it.
+    `ipv4`: of each of the `sources` by whose the IPv4 addresses and networks in it are.
     """
 
     grounds: Mapping[str, Ground]
@@ -99,7 +99,7 @@ def openings_of(
     named = [("tcp", *one) for one in sorted(firewall.restricted_tcp.items())]
     named += [("udp", *one) for one in sorted(firewall.restricted_udp.items())]
     return world + [
-        Opening(port, sources[name], "tcp" if protocol == "tcp" else "udp", ipv4.get(name, {}))
+        Opening(port, sources[name], "tcp" if protocol == "tcp" else "udp", ipv4[name])
         for protocol, port, name in named
     ]
 

@@ -15,7 +15,7 @@ from hdinfra.model.checks.instances import CONTROL, DNS, check_instances
 from hdinfra.model.checks.kept import check_kept, clusters_held, places_held
 from hdinfra.model.checks.mesh import check_mesh, check_peers
 from hdinfra.model.checks.network import check_network
-from hdinfra.model.checks.sizes import check_sizes
+from hdinfra.model.checks.sizes import check_sizes, check_sold
 from hdinfra.model.checks.tenancy import check_tenancy
 from hdinfra.model.checks.tls import check_tls
 from hdinfra.model.declaration import declaration, has_wan
@@ -228,19 +228,29 @@ def _placement(
     held_sizes = before.size.split(",") if before else ()
     wanted = instance.clusters or known
     sizes = {name: _size(instance, cluster, need, held_sizes, catalogue) for name, cluster in known.items()}
-    without = {known[name].provider: known[name].region for name in sorted(wanted) if sizes[name] is None}
-    refusals = tuple(
-        _size_refusal(f"`{instance.name}`", path, need, provider, catalogue.sizes_in(provider, region, instance.arch))
-        for provider, region in sorted(without.items())
-        if instance.clusters or not any(sizes.values())
-    )
+    without = [known[name] for name in sorted(wanted) if sizes[name] is None]
+    unsold = tuple(check_sold(instance, path, without, catalogue))
+    refusals = unsold + _too_large(instance, path, need, without, catalogue)
+    if not instance.clusters and any(sizes.values()):
+        refusals = ()  # the others may do without these
     candidates = _candidates(known, sizes, held, catalogue)
     if instance.clusters is None:  # what the user names is taken, and refused with its own reason
         candidates = {name: _alone(each, known[name], catalogue) for name, each in candidates.items()}
     found = refusals or place(instance, path, candidates, before)
     if not isinstance(found, Placement):
-        return found
+        return unsold or found  # Clusters that are left out for their size would be missed by another name
     return tuple(check_spread(instance, path, found, known, catalogue)) or found
+
+
+def _too_large(
+    instance: InstanceSpec, path: str, need: Need, clusters: Sequence[ClusterSpec], catalogue: Catalogue
+) -> tuple[Refusal, ...]:
+    """By provider, where no size was named."""
+    regions = {one.provider: one.region for one in clusters if one.provider not in instance.sizes}
+    return tuple(
+        _size_refusal(f"`{instance.name}`", path, need, provider, catalogue.sizes_in(provider, region, instance.arch))
+        for provider, region in sorted(regions.items())
+    )
 
 
 def _alone(candidate: Candidate, cluster: ClusterSpec, catalogue: Catalogue) -> Candidate:

@@ -117,6 +117,7 @@ RULES: Mapping[str, str] = MappingProxyType(
         "instance.name-length": "A Machine's name, `<cluster>-<instance>-<number>`, is a host label of up to 63 bytes.",
         "instance.owner-kept": ("An Instance that runs stays whose it is: shared, or the same one tenant's alone."),
         "instance.one-tenant": "A dedicated Instance has exactly one tenant.",
+        "instance.size-not-sold": "A size that is named is sold in the region of each Cluster that shall have it.",
         "instance.size-unknown": "A size that is named is one of its provider's.",
         "instance.size": "The provider has a size of machine with that many vCPU and that much memory.",
         "instance.two-clusters": "An Instance runs in at least two Clusters that take Machines.",

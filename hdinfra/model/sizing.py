@@ -1,6 +1,6 @@
 """How large a machine must be: the cheapest size that fits, and the held one for as long as it fits."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from hdinfra.model.plan import Size
@@ -20,9 +20,14 @@ class Need:
 
 def smallest(sizes: Sequence[Size], need: Need, held: Collection[str] = ()) -> Size | None:
     """The cheapest size that fits, None if none does; a held one stays while it fits, whatever others cost by now."""
-    fitting = [size for size in sizes if need.fits(size)]
+    fitting = by_price(size for size in sizes if need.fits(size))
     kept = [size for size in fitting if size.name in held]
-    return min(kept or fitting, key=lambda s: (s.price_per_hour, s.vcpu, s.memory_mib, s.name), default=None)
+    return next(iter(kept or fitting), None)
+
+
+def by_price(sizes: Iterable[Size]) -> list[Size]:
+    """The cheapest first, and of those the smallest."""
+    return sorted(sizes, key=lambda s: (s.price_per_hour, s.vcpu, s.memory_mib, s.name))
 
 
 def largest(sizes: Sequence[Size]) -> str:

@@ -147,7 +147,7 @@ def declared_group(firewall: Firewall, network: Callable[[], NetworkHandle] | No
         home = resources.ResourceGroup("ams-group", opts=pulumi.ResourceOptions(provider=provider))
         own = network() if network else AzureNetwork(home, home.id, group=home)
         ground = Ground("ams", AzureCloud(), SCOPE, provider, networks=(own,), plan=place)
-        openings = openings_of(firewall, {"mesh": pulumi.Output.from_input(PEERS)}, {})
+        openings = openings_of(firewall, {"mesh": pulumi.Output.from_input(PEERS)}, {"mesh": {}})
         ground.cloud.group("ams-web", firewall, openings, 1, ground, ground.options(home))
 
     return Recorder()(program)

@@ -130,7 +130,8 @@ def test_udp_is_let_in_from_those_addresses_alone_and_out_at_its_port() -> None:
         provider = pulumi.ProviderResource("none", f"{place.name}-provider")
         network = NetworkHandle(provider, pulumi.Output.from_input("network"))
         ground = Ground(place.name, GcpCloud(), SCOPE, provider, networks=(network,), plan=place)
-        openings = openings_of(firewall, {"mesh": pulumi.Output.from_input(["198.51.100.7", "2001:db8:7::7"])}, {})
+        peers = pulumi.Output.from_input(["198.51.100.7", "2001:db8:7::7"])
+        openings = openings_of(firewall, {"mesh": peers}, {"mesh": {}})
         ground.cloud.group("ams-web", firewall, openings, 1, ground, ground.options(provider))
 
     graph = recorder()(program)

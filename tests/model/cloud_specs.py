@@ -73,6 +73,17 @@ def half_on_this_computer(data: dict[str, Any]) -> None:
     data["clusters"].append({"name": "cape", "provider": "aws", "region": "af-south-1"})
 
 
+def in_america(data: dict[str, Any]) -> None:
+    """The Cluster at Hetzner where it sells no CX."""
+    data["area"] = "world"
+    data["clusters"][2]["region"] = "ash"
+
+
+def without_digitalocean(data: dict[str, Any]) -> None:
+    """Two Clusters, so that none of them can be left out."""
+    del data["clusters"][1]
+
+
 def at_ibm(data: dict[str, Any]) -> None:
     """Machines without IPv6, and nobody's bucket."""
     data["clusters"][0] = {"name": "ibm", "provider": "ibm", "region": "eu-de"}
@@ -179,6 +190,16 @@ BROKEN: tuple[tuple[str, str, tuple[Change, ...]], ...] = (
         (on_this_computer, setting("instances.0.sizes", {"local": "local-128m"})),
     ),
     ("instance.arch", "instances[0].sizes.aws", (setting("instances.0.sizes", {"aws": "t4g.small"}),)),
+    (
+        "instance.size-not-sold",
+        "instances[0].sizes.hetzner",
+        (in_america, setting("instances.0.sizes", {"hetzner": "cx33"}), setting("instances.0.clusters", ["aws", "hz"])),
+    ),
+    (
+        "instance.size-not-sold",
+        "instances[0].sizes.hetzner",
+        (in_america, without_digitalocean, setting("instances.0.sizes", {"hetzner": "cx33"})),
+    ),
     ("instance.size-unknown", "instances[0].sizes.aws", (setting("instances.0.sizes", {"aws": "t3.smal"}),)),
     ("network.size", "clusters[0].ipv4", (setting("clusters.0.ipv4", "192.168.4.0/22"),)),
     ("publish.local-only", "edge.places[0].publish", (setting("edge.places.0.publish", {"port": 8080}),)),

@@ -1,15 +1,18 @@
 """Sizes that a spec names itself, and what each App needs at least."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 
 from hdinfra.model.refusal import Refusal
 from hdinfra.model.regions import Catalogue
-from hdinfra.model.sizing import Need
-from hdinfra.model.spec import App, InstanceSpec, Provider, ZoneSpec
+from hdinfra.model.sizing import Need, by_price
+from hdinfra.model.spec import App, ClusterSpec, InstanceSpec, Provider, ZoneSpec
+
+_FEW = 5
+"""Sizes that a refusal names."""
 
 
 def check_sizes(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
@@ -19,6 +22,29 @@ def check_sizes(spec: ZoneSpec, catalogue: Catalogue) -> Iterator[Refusal]:
         yield from _minimum(instance, path)
         for provider, name in instance.sizes.items():
             yield from _named(instance, f"{path}.sizes.{provider}", (provider, name), catalogue)
+
+
+def check_sold(
+    instance: InstanceSpec, path: str, clusters: Iterable[ClusterSpec], catalogue: Catalogue
+) -> Iterator[Refusal]:
+    """`instance.size-not-sold` where the size that the Instance names is not sold in the region of one of these."""
+    need = Need(instance.vcpu, instance.memory_mib)
+    for cluster in clusters:
+        named = instance.sizes.get(cluster.provider)
+        sold = catalogue.sizes_in(cluster.provider, cluster.region, instance.arch)
+        if named is None or any(size.name == named for size in sold):
+            continue
+        fitting = [size.name for size in by_price(sold) if need.fits(size)]
+        names = ", ".join(fitting[:_FEW]) + (f" and {len(fitting) - _FEW} more" if len(fitting) > _FEW else "")
+        there = f"of those that are, {names} fit" if fitting else "and nothing that is would fit"
+        message = f"`{named}` is not sold in `{cluster.region}`, where `{cluster.name}` is; {there}."
+        fix = f"write `{cluster.provider}: {fitting[0]}`, or " if fitting else ""
+        yield Refusal(
+            f"{path}.sizes.{cluster.provider}",
+            "instance.size-not-sold",
+            message,
+            f"{fix}write `clusters` without `{cluster.name}`",
+        )
 
 
 @cache
