@@ -1,6 +1,8 @@
 """Where every rule is kept, any one thing may go; and what the model says is left is what is left."""
 
 import random
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -65,20 +67,28 @@ def test_any_name_may_lead_nowhere(spec: HardwareSpec, seed: int) -> None:
     assert "hardware.name-unknown" in {refusal.rule for refusal in refused.value.refusals}
 
 
+_NAMING = (
+    *(("chains", "site"), ("pdus", "feed"), ("pdus", "rack"), ("routers", "rack"), ("switches", "rack")),
+    *(("servers", "rack"), ("hosts", "server"), ("shelf", "site")),
+)
+
+
 def mistyped(data: Data, dice: random.Random) -> Data:
     """One reference that names nothing."""
-    key, *way = dice.choice(
-        [
-            ("chains", "site"), ("pdus", "feed"), ("pdus", "rack"), ("routers", "rack"), ("switches", "rack"),
-            ("servers", "rack"), ("servers", "psus", 0, "feed"), ("servers", "nics", 1, "switch"),
-            ("switches", "uplinks", 0), ("hosts", "server"), ("services", "hosts", 0), ("shelf", "site"),
-        ]
-    )  # fmt: skip
-    found = dice.choice(data[key])
-    for part in way[:-1]:
-        found = found[part]
-    found[way[-1]] = "nowhere"
+    holder, at = dice.choice(list(references(data)))
+    holder[at] = "nowhere"
     return data
+
+
+def references(data: Data) -> Iterator[tuple[Any, str | int]]:
+    """Whatever names something else: what holds the name, and where in it. A server may have a single NIC or PSU."""
+    for key, name in _NAMING:
+        yield from ((one, name) for one in data[key])
+    for server in data["servers"]:
+        yield from ((psu, "feed") for psu in server["psus"])
+        yield from ((nic, "switch") for nic in server["nics"])
+    for lists in (*(one["uplinks"] for one in data["switches"]), *(one["hosts"] for one in data["services"])):
+        yield from ((lists, number) for number in range(len(lists)))
 
 
 def test_the_examples_weakest_points() -> None:
