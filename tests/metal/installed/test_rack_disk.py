@@ -20,12 +20,15 @@ _THEIRS = f"""\
 disk=/dev/disk/by-id/virtio-{STRANGE}
 mdadm --create /dev/md/theirs --run --homehost=other --name=theirs --level=1 --raid-devices=2 "$disk" missing
 udevadm settle
-mdadm --stop /dev/md/theirs
+until mdadm --quiet --stop /dev/md/theirs; do sleep 0.2; done  # udev looks at it
 udevadm settle
 """
 _STOP_THEIRS = f"""\
 disk=$(readlink -f /dev/disk/by-id/virtio-{STRANGE})
-for md in /sys/block/md*; do [ ! -e "$md/slaves/${{disk##*/}}" ] || mdadm --stop "/dev/${{md##*/}}"; done
+for md in /sys/block/md*; do
+    [ -e "$md/slaves/${{disk##*/}}" ] || continue
+    until mdadm --quiet --stop "/dev/${{md##*/}}"; do sleep 0.2; done
+done
 """
 
 
