@@ -12,7 +12,6 @@ from pulumi_aws import Provider, ProviderAssumeRoleArgs, ebs, ec2, s3
 
 from hdinfra.clouds import aws_policies
 from hdinfra.clouds.accounts import settings_of
-from hdinfra.clouds.aws_balancer import declare_balancer
 from hdinfra.clouds.aws_network import declare_network, snapshot_tag, tags
 from hdinfra.clouds.cloud import (
     AddressHandle,
@@ -161,6 +160,8 @@ class AwsCloud:
         opts: pulumi.ResourceOptions,
     ) -> BalancerHandle:
         """A Network Load Balancer over all public subnets, whose addresses stay when it is made anew."""
+        from hdinfra.clouds.aws_balancer import declare_balancer  # noqa: PLC0415  the SDK's part costs time to import
+
         return declare_balancer(name, machines, health, ground, opts)
 
     def bucket(self, name: str, ground: Ground, opts: pulumi.ResourceOptions) -> BucketHandle:

@@ -67,6 +67,7 @@ def plan_json(decision: Decision) -> Json:
             }
             for cluster in plan.clusters
         ],
+        "lacks": lacking(plan),
         "instances": [
             {"name": one.name, "tenancy": one.tenancy, "tenants": _names(one), "machines": len(one.machines)}
             for one in plan.instances
@@ -87,6 +88,16 @@ def plan_json(decision: Decision) -> Json:
     }
 
 
+def lacking(plan: ZonePlan) -> dict[str, list[str]]:
+    """By Cluster and place of the edge, what its provider lacks: what nobody required is left out there in silence."""
+    grounds = (*plan.clusters, *(plan.edge.places if plan.edge else ()))
+    return {one.name: sorted(limits_of_provider(one.provider).lacks) for one in grounds}
+
+
+def _lacking_rows(plan: ZonePlan) -> list[tuple[str, str]]:
+    return [(name, ", ".join(features) or "nothing") for name, features in lacking(plan).items()]
+
+
 def _names(instance: InstancePlan) -> list[str]:
     return [tenant.name for tenant in instance.tenants]
 
@@ -96,6 +107,7 @@ def show_plan(decision: Decision, console: Console) -> None:
     plan = decision.plan
     console.print(f"zone [bold]{escape(plan.zone)}[/bold] in area {escape(plan.area)}, held serial {plan.held.serial}")
     console.print(table(("cluster", "provider", "region", "operator", "ipv4", "ipv6"), _cluster_rows(plan)))
+    console.print(table(("cluster or place", "its provider lacks"), _lacking_rows(plan)))
     instances = [(one.name, one.tenancy, ", ".join(_names(one)), str(len(one.machines))) for one in plan.instances]
     console.print(table(("instance", "tenancy", "tenants", "machines"), instances))
     machines = [_machine_json(machine) for machine in plan.machines]

@@ -117,3 +117,13 @@ def test_a_missing_extra_is_named(cloud: Provider) -> None:
     assert done.returncode != 0
     assert f'pip install "hdinfra[{cloud}]"' in done.stderr.splitlines()[-1], done.stderr
     assert f"`{SDKS[cloud]}`, which is not installed" in done.stderr
+
+
+def test_aws_without_a_load_balancer_does_without_that_part_of_its_sdk() -> None:
+    program = "import sys, hdinfra.clouds.aws; print(*(name for name in sys.modules if name.startswith('pulumi_aws.')))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
+    imported = done.stdout.split()
+    assert any(name.startswith("pulumi_aws.ec2.") for name in imported)
+    assert not [name for name in imported if name.startswith("pulumi_aws.lb.")]

@@ -125,6 +125,19 @@ def test_plan_for_people_names_machines_and_user_data(project: Path, capsys: pyt
         assert word in told
 
 
+def test_plan_says_what_each_clusters_and_places_provider_lacks(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(CHECKOUT / "stacks/europe.yaml", project / "stacks/europe.yaml")
+    assert cli.run(["plan", "--stack", "europe", "--json"]) == 0
+    lacks = json.loads(capsys.readouterr().out)["lacks"]
+    assert lacks.keys() == {"aws-fra", "do-fra", "hz-nbg", "edge-dub", "edge-hel"}
+    assert {name for name, features in lacks.items() if "flow-logs" in features} == {"do-fra", "hz-nbg", "edge-hel"}
+    assert cli.run(["plan", "--stack", "europe"]) == 0
+    said = capsys.readouterr().out
+    assert "its provider lacks" in said and "flow-logs" in said
+
+
 def test_bundles_lie_under_the_names_that_their_pins_have(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bundle", "public"]) == 0
     told = [Path(line) for line in capsys.readouterr().out.splitlines()]
