@@ -153,6 +153,13 @@ def test_one_provider_down(deployed: CloudsStack, standing: Standing, dead: str)
     assert len(theirs) > 10
     assert {name: after.get(name) for name in theirs} == {name: before[name] for name in theirs}
     assert before.keys() == after.keys()
+    assert_down(deployed, dead)
+
+
+def assert_down(stack: CloudsStack, dead: str) -> None:
+    """It was: whoever leaves nothing out meets it. A name that no provider has would have failed nobody."""
+    said = stack.workspace.run("preview", "--refresh", code=None)
+    assert f"{dead} is down" in said, said
 
 
 @each_zone

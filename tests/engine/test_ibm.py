@@ -7,7 +7,7 @@ import pytest
 
 from hdinfra.sdks.ibm import package
 from tests.engine.conftest import EngineWorkspace
-from tests.engine.test_clouds import CloudsStack, credentials  # noqa: F401  a fixture
+from tests.engine.test_clouds import CloudsStack, assert_down, credentials  # noqa: F401  a fixture
 from tests.graph.bases import BASES, SITE, Standing, stand
 
 BASE = BASES["ibm"]
@@ -74,3 +74,4 @@ def _one_provider_down(stack: CloudsStack) -> None:
     assert len(theirs) > 40
     assert {name: after.get(name) for name in theirs} == theirs
     assert before.keys() == after.keys()
+    assert_down(stack, "ibm")
