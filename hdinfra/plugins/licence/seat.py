@@ -81,7 +81,7 @@ class SeatKind:
         """All in place: machines depend on it, and a replacement would need a second seat for a while. That a seat was
         looked at is noted too: an `up` that leaves it as it is asks for nothing else, and planning asks the ledger."""
         with suppress(PluginError):  # of a ledger that is damaged or gone whoever takes or gives back a seat has to say
-            if (file := LedgerFile(state["ledger"])).exists():
+            if (ledger := state.get("ledger")) and (file := LedgerFile(ledger)).exists():
                 self._note_time(Call(name=str(state["instance"])), file)
         return Difference(updates=changed)
 
