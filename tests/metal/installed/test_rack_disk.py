@@ -10,26 +10,11 @@ from tests.metal.rack_looks import DEGRADED, WHOLE, esps, mirrors
 from tests.metal.rack_server import DISK_MIB, SERIALS
 from tests.metal.rack_writer import writing
 
-NEW, STRANGE = "HD0009", "HD0010"
+NEW = "HD0009"
 HDRAID = "/usr/local/sbin/hdraid"
 _MOUNTED = 'until [ -b "$(findmnt --noheadings --output SOURCE /boot/efi)" ]; do sleep 0.5; done'
 """Until the boot partition is one of a disk that is there: udev had hdraid see to it."""
 _RESYNC_SECONDS = 600
-_ARRAYS = "for md in /sys/block/md*; do mdadm --detail --export /dev/${md##*/} | sed -n 's/^MD_NAME=.*://p'; done"
-_THEIRS = f"""\
-disk=/dev/disk/by-id/virtio-{STRANGE}
-mdadm --create /dev/md/theirs --run --homehost=other --name=theirs --level=1 --raid-devices=2 "$disk" missing
-udevadm settle
-until mdadm --quiet --stop /dev/md/theirs; do sleep 0.2; done  # udev looks at it
-udevadm settle
-"""
-_STOP_THEIRS = f"""\
-disk=$(readlink -f /dev/disk/by-id/virtio-{STRANGE})
-for md in /sys/block/md*; do
-    [ -e "$md/slaves/${{disk##*/}}" ] || continue
-    until mdadm --quiet --stop "/dev/${{md##*/}}"; do sleep 0.2; done
-done
-"""
 
 
 def told(place: Chassis) -> dict[str, Any]:
@@ -41,21 +26,6 @@ def told(place: Chassis) -> dict[str, Any]:
 def problems(place: Chassis) -> str:
     """What an operator sees."""
     return "\n".join(json.loads(place.must("hdctl", "status", "--json", seconds=240))["problems"])
-
-
-def test_an_array_of_another_server_is_not_started(running: Chassis) -> None:
-    running.plug(STRANGE, 256)
-    running.must("udevadm", "settle", seconds=120)
-    running.must("sh", "-euc", _THEIRS, seconds=120)
-    try:
-        running.must("udevadm", "trigger", "--settle", "--action=add", f"/dev/disk/by-id/virtio-{STRANGE}", seconds=120)
-        assert sorted(running.must("sh", "-c", _ARRAYS).split()) == ["boot", "root", "swap"]
-        # What kept it out is the server's own mdadm.conf: without, it would be there.
-        running.must("mdadm", "--config=/dev/null", "--incremental", f"/dev/disk/by-id/virtio-{STRANGE}")
-        assert len(running.must("sh", "-c", _ARRAYS).split()) == 4
-    finally:
-        running.must("sh", "-c", _STOP_THEIRS)
-        running.unplug(STRANGE)
 
 
 def test_the_disk_that_it_was_started_from_is_replaced(running: Chassis) -> None:
@@ -81,7 +51,7 @@ def test_the_disk_that_it_was_started_from_is_replaced(running: Chassis) -> None
     # As where power fails while grub-install makes them anew: each disk's loader has what it needs inside.
     place.must("sh", "-ec", "rm /boot/grub/x86_64-efi/*.mod && sync")
     place.power_off()
-    with powered(disks, without=[old, other, STRANGE]) as place:
+    with powered(disks, without=[old, other]) as place:
         place.await_shell(BOOT_SECONDS)
         assert mirrors(place) == DEGRADED
         assert told(place)["missing"] == [other]
