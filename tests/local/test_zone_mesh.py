@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -30,7 +31,7 @@ PING = """
 import errno, socket, sys
 six = ":" in sys.argv[1]
 ping = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM, 58 if six else 1)
-ping.settimeout(5)
+ping.settimeout(1)
 # IPV6_MTU_DISCOVER and IP_MTU_DISCOVER: whole or not at all.
 ping.setsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, 23 if six else 10, 2)
 try:
@@ -170,32 +171,43 @@ def test_on_the_wire_there_is_nothing_to_read_and_nothing_but_the_meshs_udp(mesh
     assert not [packet for packet in between if MARK.encode() in packet.content or b"HTTP/1.1" in packet.content]
 
 
-def carried_over(zone: Project, family: int) -> None:
-    """Make every tunnel end at the peers' addresses of this family."""
+def carried_over(zone: Project, family: int) -> bool:
+    """Whether every tunnel ends at the peers' addresses of this family; those that do not are told to.
+
+    What was on its way over the other family when a tunnel moved makes it follow the sender back, once.
+    """
+    told = 0
     for name in (*EDGES, *WAFS):
         policy = json.loads(inside(zone, name, "cat", "/var/lib/hdinfra/policy.json"))["mesh"]
         link, port = f"hdmesh{policy['version'] % 2}", 51820 + policy["version"] % 2
+        ends = dict(line.split() for line in inside(zone, name, "wg", "show", link, "endpoints").splitlines())
         allowed = [line.split() for line in inside(zone, name, "wg", "show", link, "allowed-ips").splitlines()]
         for key, first, _ in allowed:
             (peer,) = [one for one in policy["peers"] if f"{one['inner_ipv4']}/32" == first]
             end = f"{peer['ipv4']}:{port}" if family == 4 else f"[{peer['ipv6']}]:{port}"
-            inside(zone, name, "wg", "set", link, "peer", key, "endpoint", end)
+            if ends[key] != end:
+                inside(zone, name, "wg", "set", link, "peer", key, "endpoint", end)
+                told += 1
+    return told == 0
 
 
 @pytest.mark.parametrize("outside", [4, 6])
 def test_the_largest_packet_goes_whole_in_both_families(meshed: Project, outside: int) -> None:
     """1,420 bytes inside, whatever carries them; one byte more is told to the sender, and nothing is cut in pieces."""
     edges, wafs = outer(meshed, EDGES), outer(meshed, WAFS)
-    carried_over(meshed, outside)
+    assert seconds_until(lambda: carried_over(meshed, outside), within=30) is not None
     told = json.loads(inside(meshed, "a-web-1", "cat", "/var/lib/hdinfra/policy.json"))["mesh"]
     own = next(one for one in told["members"] if one["name"] == "a-web-1")
+
+    def ping(target: str, size: int) -> str:
+        return inside(meshed, "east-edge", "python3", "-c", PING, target, str(size)).strip()
+
     with Capture().running() as capture:
         for target, headers in ((own["inner_ipv4"], 28), (own["inner_ipv6"], 48)):
-            said_of = [
-                inside(meshed, "east-edge", "python3", "-c", PING, target, str(size - headers)).strip()
-                for size in (1420, 1421)
-            ]
-            assert said_of == ["answered", "too large"]
+            # wireguard-go sends some of the first packets after a change of family to a wrong address (decision 20).
+            largest = partial(ping, target, 1420 - headers)
+            assert seconds_until(lambda: largest() == "answered", within=20) is not None  # noqa: B023  asked at once
+            assert ping(target, 1421 - headers) == "too large"
     ends = {ip_address(p.source).version for p in capture.between(edges, wafs) if p.protocol == socket.IPPROTO_UDP}
     assert outside in ends
     assert not [packet for packet in capture.between(edges, wafs) if packet.is_fragment]
