@@ -130,7 +130,7 @@ def check_bundles(plan: ByolPlan, *, iso: bool) -> Maker | None:
             f"`{plan.name}` stands in a data centre of `{plan.machines[0].provider}`, where a stack deploys it.",
             retry="`pulumi up` with stacks/byol.py; or write `install: true` in place of `provider` and `region`",
         )
-    return _iso_maker() if iso else None
+    return iso_maker() if iso else None
 
 
 def write_bundles(plan: ByolPlan, out: Path, maker: Maker | None = None) -> tuple[Written, ...]:
@@ -152,7 +152,7 @@ def _write(plan: ByolPlan, machine: MachinePlan, out: Path, maker: Maker | None)
         whole = Path(temporary) / "whole"
         _lay(files, whole)
         if maker:
-            files = {**files, ISO: _made_iso(maker, whole)}
+            files = {**files, ISO: seed_iso(maker, whole)}
         sums = checksums(files)
         (whole / SUMS).write_text(sums)
         if target.exists():
@@ -171,7 +171,8 @@ def _lay(files: Mapping[str, bytes], folder: Path) -> None:
         os.utime(file, (0, 0))  # an ISO image holds its files' dates
 
 
-def _iso_maker() -> Maker:
+def iso_maker() -> Maker:
+    """What is installed here, ByolError where nothing is."""
     for name, arguments in _MAKERS.items():
         if found := shutil.which(name):
             return (found, *arguments)
@@ -181,8 +182,8 @@ def _iso_maker() -> Maker:
     )
 
 
-def _made_iso(maker: Maker, folder: Path) -> bytes:
-    """cloud-init looks for a medium of that label (NoCloud)."""
+def seed_iso(maker: Maker, folder: Path) -> bytes:
+    """An image of the seed in that folder, under the label that cloud-init looks for (NoCloud)."""
     seeds = [str(folder / path) for path in SEED]
     done = subprocess.run(  # noqa: S603  a program found on PATH, with arguments of ours
         [*maker, "-output", str(folder / ISO), "-volid", "cidata", "-joliet", "-rock", *seeds],

@@ -24,6 +24,7 @@ from hdinfra.operate.progress import Progress
 from hdinfra.operate.status import Declared, declared_of
 from hdinfra.operate.workspace import Workspace
 from hdinfra.plugins.policy.rollout import Wanted
+from hdinfra.protocol.release import Release
 
 SCOPE = "dns"
 _SEEN_SECONDS = 15.0
@@ -65,9 +66,15 @@ class Switched:
 class Running:
     """A Zone that is up, with name servers of its own."""
 
+    stack: str
     known: Declared
     deployed: Deployed
-    document: Mapping[str, Any]
+    release: Release
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The policy of the name servers."""
+        return self.release.document
 
     @property
     def entrances(self) -> Mapping[str, Mapping[str, Any]]:
@@ -77,11 +84,12 @@ class Running:
 
 def running(engine: Engine, control: Control, deployed: Deployed) -> Running:
     """What the servers serve now, by the management API."""
-    known = declared_of(deployed, engine.workspace.stack)
+    stack = engine.workspace.stack
+    known = declared_of(deployed, stack)
     release = control.standing(SCOPE).newest
     if release is None:
-        raise EdgeError("The name servers have no policy yet.", retry="hdinfra up")
-    return Running(known, deployed, release.document)
+        raise EdgeError("The name servers have no policy yet.", retry=f"hdinfra up --stack {stack}")
+    return Running(stack, known, deployed, release)
 
 
 def deployed_of(engine: Engine) -> Deployed:
@@ -91,7 +99,7 @@ def deployed_of(engine: Engine) -> Deployed:
     if deployed is None or not declared_of(deployed, stack).dns:
         raise WorkspaceError(
             f"Stack `{stack}` has no name servers of its own, so it has no entrances.",
-            retry="write `dns: {name: ...}` into the spec, then hdinfra up",
+            retry=f"write `dns: {{name: ...}}` into the spec, then hdinfra up --stack {stack}",
         )
     return deployed
 
@@ -136,18 +144,15 @@ def _hold(workspace: Workspace, now: Running, to: str) -> None:
 
 def _tell(control: Control, now: Running, to: str, say: Callable[[str], None]) -> dict[str, float | None]:
     """Roll the changed policy out, and see at every server when it answers by it."""
-    standing = control.standing(SCOPE)
-    newest_release = standing.newest
-    if newest_release is None:
-        raise EdgeError("The name servers have no policy yet.", retry="hdinfra up")
+    highest = control.standing(SCOPE).highest
     wanted = Wanted(
         scope=SCOPE,
-        members=newest_release.members,
+        members=now.release.members,
         document={**now.document, "entrance": to},
-        code=newest_release.code,
+        code=now.release.code,
     )
     with Watching(servers_of(now.known, now.document), to) as seen:
-        driven(lambda: rollout(control, say).bring(wanted, frozenset(), standing.highest))
+        driven(lambda: rollout(control, say).bring(wanted, frozenset(), highest))
         return seen.all(_SEEN_SECONDS)
 
 
@@ -195,7 +200,8 @@ def _record(engine: Engine, deployed: Deployed, talk: Progress) -> bool:
     talk.say("recording it in the stack")
     try:
         if not urns:
-            raise EdgeError("The stack has no such policy in its state.", retry="hdinfra up")
+            up = f"hdinfra up --stack {engine.workspace.stack}"
+            raise EdgeError("The stack has no such policy in its state.", retry=up)
         clear_dead_lock(engine, talk.say)
         targets = [word for urn in urns for word in ("--target", urn)]
         run = engine.stream("up", "--skip-preview", *targets, on_event=talk.event)

@@ -174,7 +174,7 @@ class _Heal:
         )
         change.sparing(self.workspace.stack)
         if not self.order.over_budget:
-            change.within(self.standing.spec.healing.budget)
+            change.within(self.standing.spec.healing.budget, self.workspace.stack)
         if self.order.dry_run:
             return healed, Obstacle()
         self.talk.say(f"withdrawing `{self.order.cluster}`; {', '.join(change.comes) or 'nothing'} is made")

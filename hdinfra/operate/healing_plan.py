@@ -87,7 +87,7 @@ class Change:
             retry=f"`hdinfra plan --stack {stack}`, and where that is meant `hdinfra up --stack {stack}`",
         )
 
-    def within(self, budget: HealingBudget) -> None:
+    def within(self, budget: HealingBudget, stack: str) -> None:
         """HealError where it is more than the budget allows."""
         over = [
             (len(self.comes) > budget.machines, f"{len(self.comes)} new machines, of {budget.machines} allowed"),
@@ -101,7 +101,8 @@ class Change:
             raise HealError(
                 f"This heal is over its budget: {told}. Nothing was done.",
                 running="every machine that ran before",
-                retry="the same with --over-budget, or raise `healing.budget` in the spec and `hdinfra up`",
+                retry="the same with --over-budget, or raise `healing.budget` in the spec, then "
+                f"`hdinfra up --stack {stack}`",
             )
 
 

@@ -26,6 +26,7 @@ _KERNEL = "root=/dev/vda rw console=ttyS0 panic=-1 loglevel=4 clearcpuid=cx16 ts
 _DEAD = ("Kernel panic", "end Kernel panic", "UEFI Interactive Shell", "(initramfs)", "emergency mode")
 """What a console says when nobody will ever come."""
 NO_DISKS: Mapping[str, int] = {}
+SEED = "seed.iso"
 _MONITOR_SECONDS = 120  # QEMU answers at once, on a computer that is not busy
 _FIRST_SLOT = 0x10  # of PCI, behind what finds a place by itself: the guest's own disk has to be its first
 BOOT_SECONDS = 600
@@ -149,10 +150,10 @@ class Guest:
 
 @contextmanager
 def guest(
-    image: Path, seed: Mapping[str, str], memory_mib: int = 1536, cores: int = 2, disks: Mapping[str, int] = NO_DISKS
+    image: Path, seed: bytes = b"", memory_mib: int = 1536, cores: int = 2, disks: Mapping[str, int] = NO_DISKS
 ) -> Iterator[Guest]:
-    """One that has booted as far as its shell. Its disk is a copy on write of the image's, thrown away afterwards;
-    `disks` are blank ones beside it, by their serial number and with their MiB."""
+    """One that has booted as far as its shell. `seed` is an ISO image for cloud-init. Its disk is a copy on write of
+    the image's, thrown away afterwards; `disks` are blank ones beside it, by their serial number and with their MiB."""
     reap()
     # Short, for a socket's path may have 107 bytes; with the process's id, for whoever reaps.
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
@@ -181,10 +182,8 @@ def reap() -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _lay(folder: Path, image: Path, seed: Mapping[str, str]) -> None:
-    (folder / "seed").mkdir()
-    for name, content in seed.items():
-        (folder / "seed" / name).write_text(content)
+def _lay(folder: Path, image: Path, seed: bytes = b"") -> None:
+    (folder / SEED).write_bytes(seed)
     overlay = ("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image / DISK), str(folder / "disk"))
     subprocess.run(overlay, check=True)
 
@@ -207,8 +206,7 @@ def _started(
         *("-kernel", str(image / KERNEL), "-initrd", str(image / INITRD)),
         *("-append", _KERNEL),
         *("-drive", f"file={folder / 'disk'},if=virtio,format=qcow2,cache=unsafe,discard=unmap"),
-        # cloud-init looks for a medium of that label (NoCloud).
-        *("-drive", f"driver=vvfat,dir={folder / 'seed'},label=CIDATA,if=virtio,read-only=on"),
+        *("-drive", f"file={folder / SEED},if=virtio,format=raw,read-only=on"),
         *(word for slot, name in enumerate(disks, _FIRST_SLOT) for word in _disk(folder, name, slot)),
         *("-serial", f"file:{folder / 'console'}"),
         *("-qmp", f"unix:{folder / 'monitor'},server=on,wait=off"),

@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from tests.metal.guest import _lay, _started
 folder, image = Path(sys.argv[1]), Path(sys.argv[2])
-_lay(folder, image, {})
+_lay(folder, image)
 print(_started(folder, image, 256, 1).pid, flush=True)
 sys.stdin.read()
 """
@@ -39,7 +39,7 @@ def rootless(tmp_path: Path) -> Path:
 
 
 def test_a_panic_is_told_at_once_with_the_consoles_words(rootless: Path) -> None:
-    with pytest.raises(GuestError, match=r"(?s)the guest .*Kernel panic.*Unable to mount root"), guest(rootless, {}):
+    with pytest.raises(GuestError, match=r"(?s)the guest .*Kernel panic.*Unable to mount root"), guest(rootless):
         pass
 
 

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from hdinfra.machine.installer import bundle_files
+from hdinfra.machine.installer import SEED, bundle_files
 from hdinfra.machine.roles import machine_of
 from hdinfra.machine.sources import asset
 from hdinfra.machine.unmanaged import brought_along, unmanaged
@@ -13,6 +14,7 @@ from hdinfra.model.plan import TenantPlan
 from hdinfra.model.plans import limits_of
 from hdinfra.model.policy import WafPolicy
 from hdinfra.model.spec import HostingPlan
+from hdinfra.operate.byol import iso_maker, seed_iso
 from tests.machine.debian import planned
 from tests.machine.tenants_machine import ORIGIN, policy
 from tests.metal.guest import BOOT_SECONDS, Guest, guest
@@ -34,12 +36,21 @@ def waf_guest() -> Iterator[Guest]:
     """One that has finished its first boot and serves these tenants, a site each, all of them awake."""
     machine = unmanaged(machine_of("india", planned("waf")))
     files = bundle_files(machine, brought_along("waf", WafPolicy(sites=(), edges=())))
-    seed = {name.removeprefix("seed/"): text.decode() for name, text in files.items() if name.startswith("seed/")}
-    with guest(ensure_image(machine.packages), seed, disks=DISKS) as place:
+    with guest(ensure_image(machine.packages), _iso(files), disks=DISKS) as place:
         code, words = place.run("cloud-init", "status", "--wait", seconds=BOOT_SECONDS)
         assert code == 0 and words.strip().endswith("status: done"), f"{words}\n{_why_not_booted(place)}"
         prepare(place)
         yield place
+
+
+def _iso(files: Mapping[str, bytes]) -> bytes:
+    """What `hdinfra byol bundle --iso` makes of such a bundle."""
+    with TemporaryDirectory() as temporary:
+        for path in SEED:
+            file = Path(temporary, path)
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(files[path])
+        return seed_iso(iso_maker(), Path(temporary))
 
 
 def _why_not_booted(place: Guest) -> str:

@@ -98,9 +98,9 @@ def test_a_stack_that_does_not_say_what_it_was_made_from_is_not_healed(tmp_path:
 )
 def test_a_budget_says_what_is_over_it(change: Change, told: str) -> None:
     budget = HealingBudget(machines=1, monthly_euro=10)
-    Change(("c-web-1",), (), 10.0).within(budget)
+    Change(("c-web-1",), (), 10.0).within(budget, "india")
     with pytest.raises(HealError, match=told):
-        change.within(budget)
+        change.within(budget, "india")
 
 
 def row(name: str, cluster: str, role: str, **more: Any) -> dict[str, Any]:
