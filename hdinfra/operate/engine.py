@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hdinfra.operate.errors import EngineError, InterruptedByUser
+from hdinfra.operate.sidecars import drop_empty_sidecars
 from hdinfra.operate.stack_lock import StackLock, cancelling, locks_of, said_locked
 from hdinfra.operate.workspace import Workspace
 
@@ -89,6 +90,7 @@ class Engine:
     def ask(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run a short command; its exit code is the caller's to judge."""
         command = [self.workspace.pulumi(), *arguments, "--non-interactive", "--color", "never"]
+        drop_empty_sidecars(self.workspace.backend)
         try:
             return subprocess.run(  # noqa: S603  our own arguments, no shell
                 command,
@@ -135,6 +137,7 @@ class Engine:
         events.write_text("")
         command = [self.workspace.pulumi(), verb, "--stack", self.workspace.stack, "--yes", "--non-interactive"]
         command += ["--color", "never", "--event-log", str(events), *arguments]
+        drop_empty_sidecars(self.workspace.backend)
         log = self.workspace.state / "logs" / f"{self.workspace.stack}.{verb}.log"
         try:
             with log.open("w") as output, events.open() as lines:
@@ -164,10 +167,11 @@ class Engine:
     def _follow(self, process: subprocess.Popen[str], lines: IO[str], on_event: Callable[[Event], None]) -> Run:
         run = Run()
         deadline = time.monotonic() + (self.patience_seconds or float("inf"))
-        while (ended := process.poll()) is None:
+        ended: int | None = None
+        while ended is None:
             try:
                 _pass_on(lines, run, on_event)
-                process.wait(_POLL_SECONDS)
+                ended = process.wait(_POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 if time.monotonic() > deadline and not run.ran_out:
                     run.ran_out = True

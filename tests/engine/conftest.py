@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hdinfra.operate.sidecars import drop_empty_sidecars
 from tests.engine.metal_fixtures import hurried, installer, plugin, rig
 
 __all__ = ["hurried", "installer", "plugin", "rig"]  # fixtures of the tests of servers
@@ -65,6 +66,7 @@ class EngineWorkspace:
 
     def run(self, *arguments: str, code: int | None = 0, seconds: float = RUN_SECONDS) -> str:
         """Run the command line and return all it said; `code` is the exit code it must end with, None is any."""
+        drop_empty_sidecars(self.environment["PULUMI_BACKEND_URL"])  # as hdinfra does, for tests kill engines
         done = subprocess.run(
             [self.pulumi, *arguments, "--non-interactive", "--color", "never"],
             cwd=self.project,

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -58,7 +59,8 @@ def half_up(project: Project, signal_number: int) -> int:
         assert begun is not None
         tree = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
         for pid in tree if signal_number == signal.SIGKILL else tree[:1]:
-            os.kill(pid, signal_number)
+            with suppress(ProcessLookupError):  # whose parent was killed may be gone already
+                os.kill(pid, signal_number)
         process.communicate(timeout=180)
         return process.returncode
     finally:

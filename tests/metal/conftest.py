@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import PurePath
 
 import pytest
@@ -11,12 +12,25 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.metal.room import room
 from toolchain.cache import cache_folder
 
+_INSIDE = pytest.StashKey[ExitStack]()
+
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """With its fixtures, for their guests would disturb who measures."""
-    with room(cache_folder(os.environ) / "metal", alone="alone" in item.keywords):
-        return (yield)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """With its fixtures, for their guests would disturb who measures. Who measures stays in for the next that does: it
+    would else wait for a whole test of another worker."""
+    inside = item.config.stash.get(_INSIDE, None)
+    if inside is None:
+        inside = ExitStack()
+        inside.enter_context(room(cache_folder(os.environ) / "metal", alone="alone" in item.keywords))
+    else:
+        del item.config.stash[_INSIDE]
+    with ExitStack() as leaving:
+        leaving.push(inside)
+        result = yield
+        if nextitem is not None and "alone" in item.keywords and "alone" in nextitem.keywords:
+            item.config.stash[_INSIDE] = leaving.pop_all()
+        return result
 
 
 class _ByGuest(LoadScopeScheduling):

@@ -27,6 +27,7 @@ _DEAD = ("Kernel panic", "end Kernel panic", "UEFI Interactive Shell", "(initram
 """What a console says when nobody will ever come."""
 NO_DISKS: Mapping[str, int] = {}
 SEED = "seed.iso"
+ROOT_DRIVE = "root"
 _MONITOR_SECONDS = 120  # QEMU answers at once, on a computer that is not busy
 _FIRST_SLOT = 0x10  # of PCI, behind what finds a place by itself: the guest's own disk has to be its first
 BOOT_SECONDS = 600
@@ -205,7 +206,7 @@ def _started(
         *("-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot"),
         *("-kernel", str(image / KERNEL), "-initrd", str(image / INITRD)),
         *("-append", _KERNEL),
-        *("-drive", f"file={folder / 'disk'},if=virtio,format=qcow2,cache=unsafe,discard=unmap"),
+        *("-drive", f"file={folder / 'disk'},if=virtio,format=qcow2,cache=unsafe,discard=unmap,id={ROOT_DRIVE}"),
         *("-drive", f"file={folder / SEED},if=virtio,format=raw,read-only=on"),
         *(word for slot, name in enumerate(disks, _FIRST_SLOT) for word in _disk(folder, name, slot)),
         *("-serial", f"file:{folder / 'console'}"),

@@ -1,5 +1,6 @@
 """Runs as a tenant, inside the very sandbox of its nginx, and takes what it can. Standard library only."""
 
+import mmap
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ CACHE = Path("/var/cache/hdinfra-tenants") / sys.argv[1]
 _MIB = 1 << 20
 _READ_MIB = 16
 """What is read again and again, past the page cache."""
+_BLOCK = 64 << 10
 
 
 def spin(processes: int) -> str:
@@ -38,9 +40,11 @@ def take(mebibytes: int) -> str:
     """That much memory by twenty processes, which somebody may kill; whoever is left waits to be killed."""
     for _ in range(20):
         if os.fork() == 0:
-            held = []
-            for _ in range(mebibytes // 20):
-                held.append(b"x" * _MIB)
+            held = mmap.mmap(-1, mebibytes // 20 * _MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            # Page by page the kernel would look for what it may reclaim ten thousand times, before it kills.
+            held.madvise(mmap.MADV_HUGEPAGE)
+            for at in range(0, len(held), mmap.PAGESIZE):
+                held[at] = 1
             signal.pause()
     signal.pause()
     return ""
@@ -70,16 +74,30 @@ def files(most: int) -> str:
     return str(most)
 
 
-def log(seconds: int) -> str:
-    """How many MiB it can write to a log of its own, for that long and as fast as it goes."""
-    begin, written = time.monotonic(), 0
-    while time.monotonic() < begin + seconds:
+def log(mebibytes: int) -> str:
+    """So much to a log of its own, however often it is refused."""
+    written = 0
+    while written < mebibytes * _MIB:
         try:
             with (LOGS / "error.log").open("ab", buffering=0) as file:
                 written += file.write(bytes(_MIB))
         except OSError:
             continue
     return str(written // _MIB)
+
+
+def read(processes: int) -> str:
+    """That many readers of a file, each from its beginning to its end and again, until somebody kills them."""
+    path = CACHE / "readable"
+    path.write_bytes(bytes(_READ_MIB * _MIB))
+    os.sync()
+    for _ in range(processes - 1):
+        if os.fork() == 0:
+            break
+    file, block = os.open(path, os.O_RDONLY | os.O_DIRECT), mmap.mmap(-1, _BLOCK)
+    while True:
+        for at in range(0, _READ_MIB * _MIB, _BLOCK):
+            os.preadv(file, [block], at)
 
 
 def ports(_: int) -> str:
@@ -100,6 +118,7 @@ DEEDS: dict[str, Callable[[int], str]] = {
     "fill": fill,
     "files": files,
     "log": log,
+    "read": read,
     "ports": ports,
 }
 print(DEEDS[sys.argv[2]](int(sys.argv[3])), flush=True)

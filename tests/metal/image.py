@@ -1,4 +1,4 @@
-"""The guest's disk: Debian 13 with the packages of a role and its own kernel, made once and kept by content."""
+"""The guests' disk: Debian 13 with a role's packages and a kernel of its own, made once and kept by content."""
 
 import json
 import os
@@ -7,16 +7,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from hdinfra.machine.roles import machine_of
 from hdinfra.plugins.local.recipe import RELEASE, SYSTEM_PACKAGES
+from tests.machine.debian import planned
 from toolchain.cache import cache_folder, digest, kept
 
 KERNEL, INITRD, DISK = "vmlinuz", "initrd.img", "root.img"
-NO_PROGRAMS: Mapping[str, str] = {}
 _REVISION = 1  # raise it to have images made anew with the Debian of that day
 _MAKING_SECONDS = 1200  # four times what two busy cores took, and a slow mirror
 _DISK_SIZE = "4G"  # sparse; what tenants may fill has to fit
 _PACKAGES = ("e2fsprogs", "initramfs-tools", "kmod", "linux-image-cloud-amd64", "udev", "zstd")
+_OF_RAID = ("dosfstools", "gdisk", "mdadm")
+RAID_INIT = "usr/local/sbin/raid-init"
+"""What a guest is told to start in place of systemd where all that counts is its disks."""
 _SHELL = Path(__file__).with_name("shell.py")
+_INIT = Path(__file__).with_name("raid_init.sh")
 
 # No disk but virtio's is ever looked for, so the initrd needs no more; quotas are part of what mounts the root.
 _SMALL_INITRD = """\
@@ -32,6 +37,7 @@ _MASKED = (
     *("sys-fs-fuse-connections.mount", "sys-kernel-config.mount", "sys-kernel-debug.mount"),
     *("sys-kernel-tracing.mount", "dev-hugepages.mount", "dev-mqueue.mount", "apt-daily.timer"),
     *("apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer"),
+    *("mdadm-shutdown.service", "mdcheck_continue.timer", "mdcheck_start.timer", "mdmonitor-oneshot.timer"),
 )
 
 _CLOUD_CONFIG = """\
@@ -59,10 +65,12 @@ WantedBy=multi-user.target
 """Starts tests/metal/shell.py where there is a line to it."""
 
 
-def ensure_image(packages: Sequence[str], programs: Mapping[str, str] = NO_PROGRAMS) -> Path:
-    """The folder with kernel, initrd and disk; a minute and a half when it has to be made, which root alone can.
-    `programs` lie there besides, by their path without the first stroke."""
-    wanted = sorted({*SYSTEM_PACKAGES, *_PACKAGES, *packages})
+def ensure_image() -> Path:
+    """The folder with kernel, initrd and disk; a minute and a half when it has to be made, which root alone can. One
+    for all guests: the packages of a WAF machine, and what `hdraid` needs."""
+    packages = machine_of("india", planned("waf")).packages
+    wanted = sorted({*SYSTEM_PACKAGES, *_PACKAGES, *_OF_RAID, *packages})
+    programs = {RAID_INIT: _INIT.read_text()}
     recipe = json.dumps([_REVISION, RELEASE, wanted, {**_files(), **programs}, _MASKED, _SMALL_INITRD, _DISK_SIZE])
     made = cache_folder(os.environ) / "metal" / digest(recipe.encode())
     return kept(made, lambda folder: _make(folder, wanted, programs))

@@ -19,15 +19,14 @@ from hdinfra.machine.sources import asset
 from tests.machine.raid_world import LOADER_BYTES
 from tests.metal.accelerator import CORES, QEMU, computing
 from tests.metal.guest import BOOT_SECONDS, PREFIX, Guest, Monitor, blank, connected, reap
-from tests.metal.image import DISK, INITRD, KERNEL, ensure_image
+from tests.metal.image import DISK, INITRD, KERNEL, RAID_INIT, ensure_image
 
 ALPHA, BRAVO, CHARLIE = "ALPHA", "BRAVO", "CHARLIE"
 DISK_MIB = 256
 _WRITER = Path(__file__).with_name("raid_writer.py")
-_INIT = "usr/local/sbin/raid-init"
-_PACKAGES = ("dosfstools", "gdisk", "mdadm")
 _KERNEL = (
-    f"root=LABEL=root rw console=ttyS0 panic=-1 loglevel=4 clearcpuid=cx16 tsc=unstable mitigations=off init=/{_INIT}"
+    "root=LABEL=root rw console=ttyS0 panic=-1 loglevel=4 clearcpuid=cx16 tsc=unstable mitigations=off"
+    f" init=/{RAID_INIT}"
 )
 _FSTAB = "LABEL=ESP /boot/efi vfat umask=0077,nofail 0 0\nLABEL=served /srv ext4 defaults 0 0\n"
 _FIRST_SLOT = 0x10  # of PCI, behind what finds a place by itself
@@ -136,7 +135,7 @@ def raid_server() -> Iterator[RaidServer]:
     reap()
     # Short, for a socket's path may have 107 bytes; with the process's id, for whoever reaps.
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-    made = RaidServer(folder, raid_image())
+    made = RaidServer(folder, ensure_image())
     try:
         disk, base = str(folder / "disk"), str(made.image / DISK)
         subprocess.run(("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", base, disk), check=True)
@@ -148,11 +147,6 @@ def raid_server() -> Iterator[RaidServer]:
     finally:
         made.cut()
         shutil.rmtree(folder)
-
-
-def raid_image() -> Path:
-    """Debian with what hdraid needs and an init of its own."""
-    return ensure_image(_PACKAGES, {_INIT: Path(__file__).with_name("raid_init.sh").read_text()})
 
 
 def server_json(*serials: str) -> str:

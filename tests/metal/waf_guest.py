@@ -16,12 +16,15 @@ from hdinfra.model.policy import WafPolicy
 from hdinfra.model.spec import HostingPlan
 from hdinfra.operate.byol import iso_maker, seed_iso
 from tests.machine.debian import planned
+from tests.machine.sync_stack import eventually
 from tests.machine.tenants_machine import ORIGIN, policy
 from tests.metal.guest import BOOT_SECONDS, Guest, guest
 from tests.metal.image import ensure_image
 
 PLANS = {"acme": HostingPlan.FREE, "globex": HostingPlan.FREE, "initech": HostingPlan.FREE}
-SMALL_DISK_MIB = 32
+DISK_MIB, SMALL_DISK_MIB = 256, 32
+"""Of the first and of the last tenant."""
+PATIENCE_SECONDS = 60  # of the router: without KVM a tenant that wakes takes longer than visitors would wait
 DISKS = {"volume": 512, "strange": 64}
 """Beside the guest's own, in MiB: tests/metal/waf/test_volume.py says what for."""
 SLICES = "/sys/fs/cgroup/hdinfra.slice/hdinfra-tenants.slice"
@@ -36,7 +39,7 @@ def waf_guest() -> Iterator[Guest]:
     """One that has finished its first boot and serves these tenants, a site each, all of them awake."""
     machine = unmanaged(machine_of("india", planned("waf")))
     files = bundle_files(machine, brought_along("waf", WafPolicy(sites=(), edges=())))
-    with guest(ensure_image(machine.packages), _iso(files), disks=DISKS) as place:
+    with guest(ensure_image(), _iso(files), disks=DISKS) as place:
         code, words = place.run("cloud-init", "status", "--wait", seconds=BOOT_SECONDS)
         assert code == 0 and words.strip().endswith("status: done"), f"{words}\n{_why_not_booted(place)}"
         prepare(place)
@@ -75,11 +78,12 @@ def prepare(place: Guest) -> None:
 
 
 def document(plans: Mapping[str, HostingPlan]) -> dict[str, object]:
-    """A policy with a site of each tenant, and the limits that the catalogue gives for its plan; the last tenant's
-    disk is small, so that its end comes soon."""
+    """A policy with a site of each tenant, and the limits that the catalogue gives for its plan; but for
+    the disks of the first and last tenant, which are small, so that their end comes soon."""
     limits = [limits_of(TenantPlan(name, plan)).model_dump() for name, plan in plans.items()]
-    limits[-1]["disk_mib"] = SMALL_DISK_MIB
-    return {**policy(*((name, host_of(name)) for name in plans)), "tenants": limits}
+    limits[0]["disk_mib"], limits[-1]["disk_mib"] = DISK_MIB, SMALL_DISK_MIB
+    sites = policy(*((name, host_of(name)) for name in plans), response_timeout_seconds=PATIENCE_SECONDS)
+    return {**sites, "tenants": limits}
 
 
 def host_of(tenant: str) -> str:
@@ -109,6 +113,7 @@ def hostile(place: Guest, tenant: str, deed: str, amount: int) -> Iterator[None]
 
 def begin_deed(place: Guest, tenant: str, deed: str, amount: int) -> None:
     """Start it, and do not wait for its end."""
+    place.must("rm", "-f", f"/root/told-{tenant}")
     place.put({f"/root/deed-{tenant}": f"DEED={deed} {amount}\n"})
     place.must("systemctl", "start", "--no-block", f"hdinfra-hostile@{tenant}")
 
@@ -117,6 +122,12 @@ def done_deed(place: Guest, tenant: str, deed: str, amount: int, seconds: float 
     """What it says at its end."""
     place.put({f"/root/deed-{tenant}": f"DEED={deed} {amount}\n"})
     place.must("systemctl", "start", f"hdinfra-hostile@{tenant}", seconds=seconds)
+    return place.must("cat", f"/root/told-{tenant}").strip()
+
+
+def ended_deed(place: Guest, tenant: str, within: float) -> str:
+    """What it says at its end, which has to come in time."""
+    eventually(lambda: place.run("test", "-s", f"/root/told-{tenant}")[0] == 0, within)
     return place.must("cat", f"/root/told-{tenant}").strip()
 
 

@@ -1,0 +1,3 @@
+"""Of all tiers: hypothesis has our settings before any test is read."""
+
+import tests.strategies  # noqa: F401
