@@ -16,6 +16,7 @@ from hdinfra.plugins.policy import api as api_module
 from hdinfra.plugins.policy.api import Api, ApiRefusedError, ApiUnreachableError, Endpoint, UnverifiedApi
 from hdinfra.plugins.policy.plane import ControlPlane
 from tests.engine.policy_api import TOKEN, ZONE, StackKeys, StandInApi, StandInFleet, serving_api
+from tests.machine.sync_stack import eventually
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_mute_machine_is_given_up_in_time(silent: Endpoint, keys: StackKeys) -> 
     begun = time.monotonic()
     with pytest.raises(ApiUnreachableError, match="timed out"):
         Api(silent, keys.root, TOKEN, timeout=0.3).get("/v1/machines")
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 4.5  # of the 5 that it would have by default
 
 
 def test_one_mute_machine_holds_up_neither_this_question_nor_the_next(
@@ -127,7 +128,7 @@ def test_one_mute_machine_holds_up_neither_this_question_nor_the_next(
         assert (list(answers.given), list(answers.silent)) == (["api-1"], ["mute"])
     assert time.monotonic() - begun < 2.5
     # One waits at the mute machine, one serves our own kept connection.
-    assert threading.active_count() <= threads + 2
+    eventually(lambda: threading.active_count() <= threads + 2)
     plane.close()
 
 

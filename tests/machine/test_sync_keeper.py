@@ -24,7 +24,7 @@ def give(place: Place, keeper: Keeper, *releases: str, settings: Any = ()) -> No
     keeper.step()
 
 
-def settle(keeper: Keeper, within: float = 10) -> None:
+def settle(keeper: Keeper, within: float = 60) -> None:
     """Until nothing is on probation."""
 
     def over() -> bool:
@@ -173,7 +173,7 @@ def test_a_program_that_stops_serving_sends_the_machine_back(
 
 def test_settings_are_on_probation_too(place: Place) -> None:
     keeper = place.keeper()
-    give(place, keeper, place.stack.release(1, waf("a.test"), bake_seconds=0.2))
+    give(place, keeper, place.stack.release(1, waf("a.test"), bake_seconds=1.5))
     settle(keeper)
     give(place, keeper, settings=[place.stack.setting(4, "a.test", mode="RECORD")])
     assert keeper.on_probation
