@@ -66,7 +66,6 @@ class Switched:
 class Running:
     """A Zone that is up, with name servers of its own."""
 
-    stack: str
     known: Declared
     deployed: Deployed
     release: Release
@@ -89,7 +88,7 @@ def running(engine: Engine, control: Control, deployed: Deployed) -> Running:
     release = control.standing(SCOPE).newest
     if release is None:
         raise EdgeError("The name servers have no policy yet.", retry=f"hdinfra up --stack {stack}")
-    return Running(stack, known, deployed, release)
+    return Running(known, deployed, release)
 
 
 def deployed_of(engine: Engine) -> Deployed:
