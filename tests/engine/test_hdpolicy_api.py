@@ -115,7 +115,7 @@ def test_mute_machine_is_given_up_in_time(silent: Endpoint, keys: StackKeys) -> 
     begun = time.monotonic()
     with pytest.raises(ApiUnreachableError, match="timed out"):
         Api(silent, keys.root, TOKEN, timeout=0.3).get("/v1/machines")
-    assert time.monotonic() - begun < 4.5  # of the 5 that it would have by default
+    assert time.monotonic() - begun < 2
 
 
 def test_one_mute_machine_holds_up_neither_this_question_nor_the_next(

@@ -231,7 +231,7 @@ def test_all_api_machines_down_is_one_clear_error_in_time(plugin: Driver, inputs
     nobody = [endpoint | {"port": 9} for endpoint in inputs["endpoints"]]
     with pytest.raises(Fault) as caught:
         created(plugin, inputs | {"endpoints": nobody})
-    assert time.monotonic() - begun < 30  # of the 90 that it would have by default
+    assert time.monotonic() - begun < 5
     assert "none of the API machines `api-1`, `api-2` answered within 1.5 s" in caught.value.message
     assert "refused" in caught.value.message
 
@@ -275,9 +275,9 @@ def test_cancelled_stays_at_the_canary_and_the_next_run_goes_on(
 
     work = threading.Thread(target=update)
     work.start()
-    eventually(lambda: fleet.machines["a-1"].number == 2, within=60)
+    eventually(lambda: fleet.machines["a-1"].number == 2, within=10)
     plugin.cancel()
-    work.join(timeout=60)
+    work.join(timeout=10)
     assert "cancelled" in faults[0]
     assert "policy release instance-shop" in faults[0]
     assert stages(fleet, 2) == [["a-1"]]

@@ -24,7 +24,7 @@ from hdinfra.operate.load import Load, Shape, Target
 from hdinfra.operate.waiting import seconds_until
 from hdinfra.operate.watch_journal import Journal
 
-SHORT = ("--stack", "local", "--rate", "50", "--seconds", "2", "--slowest", "10")
+SHORT = ("--stack", "local", "--rate", "50", "--seconds", "2")
 LONG = "HDINFRA_LONG" in os.environ
 CAPACITY_SECONDS = 120.0
 """From the loss, with the system image at hand, until what is declared runs again. Twice the goal: two workers share

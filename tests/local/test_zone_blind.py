@@ -56,7 +56,7 @@ def test_an_edge_without_a_machine_that_passes_its_checks_asks_all_the_same(zone
         assert health(zone) == httpx.codes.SERVICE_UNAVAILABLE
         assert get(zone.urls[0], SHOP).status_code == httpx.codes.OK
         assert get(zone.urls[0], SHOP, q="<script>alert(1)</script>").status_code == httpx.codes.FORBIDDEN
-    assert seconds_until(lambda: health(zone) == httpx.codes.OK, within=60) is not None
+    assert seconds_until(lambda: health(zone) == httpx.codes.OK, within=20) is not None
 
 
 def test_a_waf_whose_origins_all_fail_their_checks_asks_all_the_same(zone: Project) -> None:

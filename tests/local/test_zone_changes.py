@@ -120,7 +120,7 @@ def test_a_new_site_fails_no_request_replaces_no_machine_and_touches_only_its_te
     machines, files = container_ids(zone, containers), checksums(zone, containers, "a-web-1")
     assert files
     try:
-        with undisturbed(zone, per_second=50):
+        with undisturbed(zone, per_second=200):
             zone.write_spec(with_site(zone.spec, "acme", "new.acme.test"))
             zone.must("up")
             assert all(get(url, "new.acme.test").status_code == 200 for url in zone.urls)
@@ -132,5 +132,5 @@ def test_a_new_site_fails_no_request_replaces_no_machine_and_touches_only_its_te
     finally:
         zone.write_spec(spec)
         zone.must("up")
-    gone = seconds_until(lambda: get(zone.urls[0], "new.acme.test").status_code == 421, within=60)
+    gone = seconds_until(lambda: get(zone.urls[0], "new.acme.test").status_code == 421, within=10)
     assert gone is not None

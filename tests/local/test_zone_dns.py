@@ -1,6 +1,5 @@
 """A zone with name servers of its own: what they answer to whom, and how soon they stop answering with what is dead."""
 
-import select
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -25,9 +24,8 @@ from hdinfra.operate.faults import frozen, killed
 from hdinfra.operate.waiting import seconds_until
 
 SERVERS, PLACES = ("a-dns-1", "b-dns-1"), ("east", "west")
-# What a busy computer adds to a bound that is the servers' own: a check is started late, and so is our question. The
-# bound itself is what `make bench` measures.
-LATE_SECONDS = 4.0
+# What a busy computer adds to a bound that is the servers' own: a check is started late, and so is our question.
+LATE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,19 +48,11 @@ class DnsZone:
     def ask(self, server: str, name: str, kind: str, subnet: Any = None) -> tuple[str, ...]:
         """What it answers over UDP at its own IPv4 address, sorted."""
         query = dns.message.make_query(name, kind, options=[_subnet(subnet)] if subnet else [])
-        return _values(_asked(query, self.addresses[server][0]))
+        return _values(dns.query.udp(query, self.addresses[server][0], timeout=5))
 
     def everybody(self, kind: str = "A", label: str = "main") -> set[tuple[str, ...]]:
         """All that the servers answer."""
         return {self.ask(server, f"{label}.{DOMAIN}", kind) for server in SERVERS}
-
-
-def _asked(query: dns.message.Message, address: str) -> dns.message.Message:
-    """As a resolver does it: over UDP, and again when nothing comes."""
-    for _ in range(2):
-        with suppress(dns.exception.Timeout):
-            return dns.query.udp(query, address, timeout=3)
-    return dns.query.udp(query, address, timeout=3)
 
 
 def _subnet(network: IPv4Network | IPv6Network) -> dns.edns.ECSOption:
@@ -156,10 +146,9 @@ def test_no_client_may_ask_as_often_as_it_likes(zone: DnsZone) -> None:
             with suppress(BlockingIOError):  # our own buffer is full: that question was never asked
                 door.send(query)
             answered += _drained(door)
-        late = seconds_until(lambda: bool(select.select([door], [], [], 0)[0]), within=10) if not answered else 0
-        answered += _drained(door)
         elapsed = time.monotonic() - began
-    assert late is not None and 0 < answered <= 500 + 500 * elapsed + 50
+        answered += _drained(door)
+    assert 0 < answered <= 500 + 500 * elapsed + 50
     asked = dns.message.make_query(f"main.{DOMAIN}", "A")
     assert _values(dns.query.tcp(asked, zone.addresses["a-dns-1"][0], timeout=5)) == place(zone, "east")
     again = seconds_until(lambda: _answered_again(zone), within=10)
@@ -192,7 +181,7 @@ def test_a_switch_moves_all_users_and_makes_no_machine_anew(zone: DnsZone) -> No
     assert zone.everybody("CNAME", "sites") == {(f"spare.{DOMAIN}",)}
     assert (told["before"], told["entrance"], told["recorded"]) == ("main", "spare", True)
     assert set(told["servers"]) == set(SERVERS)
-    assert told["seconds"] is not None
+    assert told["seconds"] <= 5
     assert told["worst_seconds"] == pytest.approx(told["seconds"] + TTL)
     after = {one.name: one.id for one in zone.containers.client.containers.list(all=True)}
     own = {name for name in before if name and name.startswith(zone.project.namespace)}

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -31,7 +30,7 @@ PING = """
 import errno, socket, sys
 six = ":" in sys.argv[1]
 ping = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM, 58 if six else 1)
-ping.settimeout(1)
+ping.settimeout(5)
 # IPV6_MTU_DISCOVER and IP_MTU_DISCOVER: whole or not at all.
 ping.setsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, 23 if six else 10, 2)
 try:
@@ -191,23 +190,26 @@ def carried_over(zone: Project, family: int) -> bool:
     return told == 0
 
 
+def pinged(zone: Project, target: str, size: int) -> list[str]:
+    """What became of pings of that size, until one was not lost, three at most: after a change of family wireguard-go
+    sends some of the first packets over IPv6 to a wrong address (decision 20)."""
+    told: list[str] = []
+    while len(told) < 3 and not set(told) - {"timed out"}:
+        told.append(inside(zone, "east-edge", "python3", "-c", PING, target, str(size)).strip())
+    return told
+
+
 @pytest.mark.parametrize("outside", [4, 6])
 def test_the_largest_packet_goes_whole_in_both_families(meshed: Project, outside: int) -> None:
     """1,420 bytes inside, whatever carries them; one byte more is told to the sender, and nothing is cut in pieces."""
     edges, wafs = outer(meshed, EDGES), outer(meshed, WAFS)
-    assert seconds_until(lambda: carried_over(meshed, outside), within=120) is not None
+    assert seconds_until(lambda: carried_over(meshed, outside), within=60) is not None
     told = json.loads(inside(meshed, "a-web-1", "cat", "/var/lib/hdinfra/policy.json"))["mesh"]
     own = next(one for one in told["members"] if one["name"] == "a-web-1")
-
-    def ping(target: str, size: int) -> str:
-        return inside(meshed, "east-edge", "python3", "-c", PING, target, str(size)).strip()
-
     with Capture().running() as capture:
         for target, headers in ((own["inner_ipv4"], 28), (own["inner_ipv6"], 48)):
-            # wireguard-go sends some of the first packets after a change of family to a wrong address (decision 20).
-            largest = partial(ping, target, 1420 - headers)
-            assert seconds_until(lambda: largest() == "answered", within=20) is not None  # noqa: B023  asked at once
-            assert ping(target, 1421 - headers) == "too large"
+            assert "answered" in pinged(meshed, target, 1420 - headers)
+            assert pinged(meshed, target, 1421 - headers) == ["too large"]
     ends = {ip_address(p.source).version for p in capture.between(edges, wafs) if p.protocol == socket.IPPROTO_UDP}
     assert outside in ends
     assert not [packet for packet in capture.between(edges, wafs) if packet.is_fragment]
@@ -225,8 +227,7 @@ def test_out_of_the_mesh_comes_the_planes_own_port_alone(meshed: Project) -> Non
     try:
         machine(meshed, "a-web-1").exec_run(["python3", "-c", LISTEN], detach=True)
         inside(meshed, "east-edge", "nft", f"add element inet hdinfra upstreams4 {{ {target} . 8081 }}")
-        assert seconds_until(lambda: asked("80") == 0, within=30) is not None
-        assert asked("8081") == 1
+        assert (asked("80"), asked("8081")) == (0, 1)
         opened = 'insert rule inet hdinfra inbound iifname "hdmesh*" tcp dport 8081 accept'
         inside(meshed, "a-web-1", "nft", opened)
         assert seconds_until(lambda: asked("8081") == 0, within=20) is not None, "nobody would have answered"

@@ -41,7 +41,7 @@ def test_machines_serve_and_restart_without_their_control_plane(zone: Project) -
             api.kill("SIGKILL")
         web = machine(zone, "a-web-1")
         web.restart(timeout=0)
-        served = seconds_until(lambda: is_serving(zone, "a-web-1"), within=180)
+        served = seconds_until(lambda: is_serving(zone, "a-web-1"), within=60)
         assert served is not None
         hdctl(zone, "a-web-1", "bypass", SHOP)
         assert [s["mode"] for s in hdctl(zone, "a-web-1", "sites")["sites"] if s["host"] == SHOP] == ["BYPASS"]
@@ -52,7 +52,7 @@ def test_machines_serve_and_restart_without_their_control_plane(zone: Project) -
         assert (refused.returncode, "each serving its last policy" in refused.stderr) == (1, True)
     finally:
         zone.must("up")
-    assert seconds_until(lambda: zone.run("status", "--json").returncode == 0, within=180) is not None
+    assert seconds_until(lambda: zone.run("status", "--json").returncode == 0, within=60) is not None
 
 
 def test_one_api_machine_down_is_no_failure(zone: Project) -> None:
@@ -75,11 +75,11 @@ def test_a_drained_machine_gets_no_traffic_and_comes_back(zone: Project) -> None
 
     hdctl(zone, "a-web-1", "drain")
     try:
-        assert seconds_until(lambda: sees("a-web-1", up=False), within=60) is not None
+        assert seconds_until(lambda: sees("a-web-1", up=False), within=10) is not None
         assert all(get(url, SHOP).status_code == 200 for url in zone.urls)
     finally:
         hdctl(zone, "a-web-1", "undrain")
-    assert seconds_until(lambda: sees("a-web-1", up=True), within=60) is not None
+    assert seconds_until(lambda: sees("a-web-1", up=True), within=10) is not None
 
 
 @pytest.mark.parametrize("name", ["a-web-1", "east-edge", "a-control-1", "lab-acme-shop"])

@@ -90,16 +90,6 @@ class Sent:
             assert self._changed.wait_for(lambda: self.answers["200"] >= wanted, _DEADLINE_SECONDS), self.answers
 
 
-def _status(visitor: Visitor) -> int:
-    """Of a GET; on a kept connection that the edge was about to close it is sent once more (RFC 9110, 9.2.2)."""
-    if visitor.sock is not None:
-        try:
-            return visitor.get()[0]
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
-            visitor.close()
-    return visitor.get()[0]
-
-
 @contextmanager
 def visitors(ports: list[int], context: ssl.SSLContext) -> Iterator[Sent]:
     """So many requests a second at both edges and sites; every second one comes on a connection of its own."""
@@ -116,7 +106,7 @@ def visitors(ports: list[int], context: ssl.SSLContext) -> Iterator[Sent]:
             if turn % 2:
                 kept.close()
             try:
-                sent.answered(_status(kept), host, kept.certificate["serialNumber"])
+                sent.answered(kept.get()[0], host, kept.certificate["serialNumber"])
             except (OSError, http.client.HTTPException) as error:
                 sent.broken(error)
                 kept.close()

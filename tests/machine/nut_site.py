@@ -31,7 +31,7 @@ from tests.model.legal import Data
 PACE = Pace(poll=1, sync=3)
 SECRET = "the site's"
 BASE = ("ca-certificates", "nftables", "procps", "python3", "python3-cryptography")
-BUSY_SECONDS = {"front": 0.3, "inspection": 0.6, "store": 0.3}
+BUSY_SECONDS = {"front": 1, "inspection": 2, "store": 1}
 STATES = {
     "mains": ("OL", 100),
     "battery": ("OB DISCHRG", 60),

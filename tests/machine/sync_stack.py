@@ -18,7 +18,7 @@ SCOPE = "instance-shop"
 API = "c1-control-1"
 
 
-def eventually(condition: Callable[[], Any], within: float = 60, because: Callable[[], object] = str) -> None:
+def eventually(condition: Callable[[], Any], within: float = 10, because: Callable[[], object] = str) -> None:
     """Wait for a condition; the evidence is shown when it does not come."""
     deadline = time.monotonic() + within
     while not condition():

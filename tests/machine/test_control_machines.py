@@ -216,7 +216,7 @@ def test_a_hanging_get_is_woken_by_the_end_of_a_bake(apis: Apis, api: Api) -> No
         hanging(api, other, etag, lambda: api.ask("POST", "/v1/report", canary.headers, json=report(number)))
     )
     assert len(answer["settings"]) == 1  # type: ignore[arg-type]
-    assert 0.4 <= took < 5  # of the 20 that it would have hung
+    assert 0.4 <= took < 0.5
 
 
 def test_a_machine_that_is_revoked_while_it_hangs_gets_nothing(apis: Apis, api: Api) -> None:
@@ -239,7 +239,7 @@ def test_a_get_hangs_no_longer_than_it_wants(api: Api) -> None:
     machine = enrolled(api)
     begin = time.monotonic()
     assert api.get("/v1/sync?seen=none&wait=0.2", machine).json()["etag"] == "none"
-    assert 0.2 <= time.monotonic() - begin < 10  # of the 30 that it may want
+    assert 0.2 <= time.monotonic() - begin < 2
     assert refusal(api.get("/v1/sync?wait=31", machine)) == (422, "request.shape")
 
 

@@ -166,7 +166,7 @@ def test_a_drained_machine_gets_nobody(place: Debian) -> None:
     try:
         place.policy(drained)
         assert place.run(*restart)[0] == 0
-        eventually(lambda: health(place, "v1") == "503")
+        eventually(lambda: health(place, "v1") == "503", 10)
     finally:
         place.policy(normal)
         assert place.run(*restart)[0] == 0

@@ -96,7 +96,7 @@ def seen(place: Debian) -> str:
 
 
 def at(place: Debian, pool: str) -> None:
-    eventually(lambda: asked(place) == f"200 {pool}", 60, lambda: seen(place))
+    eventually(lambda: asked(place) == f"200 {pool}", 15, lambda: seen(place))
 
 
 def last_switch(place: Debian) -> dict[str, Any]:

@@ -56,11 +56,11 @@ def health(place: Debian, *words: str) -> Any:
     return json.loads(said)
 
 
-def well(place: Debian, within: float = 60) -> None:
+def well(place: Debian, within: float = 15) -> None:
     eventually(lambda: answer(place) == (200, "ok"), within, lambda: place.run("hdctl", "health")[1])
 
 
-def ill(place: Debian, within: float = 60) -> None:
+def ill(place: Debian, within: float = 15) -> None:
     eventually(lambda: answer(place) == (503, "ill"), within, lambda: place.run("hdctl", "health")[1])
 
 
@@ -134,7 +134,7 @@ def test_the_rejoin_check_opens_it_alone(place: Debian) -> None:
 def test_who_was_cut_off_knows_by_the_silence(place: Debian) -> None:
     """Nobody from outside asks here at all."""
     applied(place, document(latch=True, silence_seconds=2))
-    eventually(lambda: any("cut off" in reason for reason in health(place)["reasons"]))
+    eventually(lambda: any("cut off" in reason for reason in health(place)["reasons"]), 15)
 
 
 def test_a_machine_that_nobody_looks_after_has_no_such_path(place: Debian) -> None:

@@ -234,7 +234,7 @@ def test_a_revoked_machine_serves_on_and_says_why(place: Place, stand_in: StandI
         eventually(lambda: stand_in.reports and stand_in.reports[-1]["number"] == 1, because=daemon.status)
         stand_in.refuses = dict.fromkeys(("/v1/sync", "/v1/report"), (403, "machine.revoked"))
         stand_in.offers()
-        eventually(lambda: any("machine.revoked" in each for each in daemon.problems.texts()))
+        eventually(lambda: any("machine.revoked" in each for each in daemon.problems.texts()), 15)
         assert daemon.status()["serving"]
 
 

@@ -24,7 +24,7 @@ def give(place: Place, keeper: Keeper, *releases: str, settings: Any = ()) -> No
     keeper.step()
 
 
-def settle(keeper: Keeper, within: float = 60) -> None:
+def settle(keeper: Keeper, within: float = 10) -> None:
     """Until nothing is on probation."""
 
     def over() -> bool:

@@ -80,9 +80,9 @@ def begun(place: Debian, unit: str) -> str:
 def test_what_crashes_again_and_again_gives_way_to_what_ran_before(place: Debian) -> None:
     began = time.monotonic()
     runs(place, CRASHES, before=WORKS)
-    eventually(lambda: said(place, "readlink", CODE) == WORKS, 120, journal(place))
+    eventually(lambda: said(place, "readlink", CODE) == WORKS, 30, journal(place))
     assert time.monotonic() - began > 3, "it was not given its five starts"
-    eventually(lambda: "b" * 16 in said(place, "hdctl", "status"), 120, journal(place))
+    eventually(lambda: "b" * 16 in said(place, "hdctl", "status"), 10, journal(place))
     assert said(place, "systemctl", "is-active", "hdsync") == "active"
     assert said(place, "cat", CODE_LEFT) == CRASHES
     assert said(place, "sh", "-c", f"ls -d {HOME}/code*").split() == [CODE, f"{HOME}/{WORKS}"]
@@ -90,12 +90,12 @@ def test_what_crashes_again_and_again_gives_way_to_what_ran_before(place: Debian
 
 def test_one_crash_is_no_reason_to_go_back(place: Debian) -> None:
     runs(place, WORKS, before=OLD)
-    eventually(lambda: place.run("hdctl", "status", "--json")[0] == 0, 120, journal(place))
+    eventually(lambda: place.run("hdctl", "status", "--json")[0] == 0, 10, journal(place))
     before, gone_back = begun(place, "hdsync"), begun(place, "hdsync-previous")
     place.run("systemctl", "kill", "--signal=KILL", "hdsync")
     eventually(
         lambda: begun(place, "hdsync") != before and said(place, "systemctl", "is-active", "hdsync") == "active",
-        120,
+        10,
         journal(place),
     )
     assert (said(place, "readlink", CODE), begun(place, "hdsync-previous")) == (WORKS, gone_back)
@@ -105,7 +105,7 @@ def test_one_crash_is_no_reason_to_go_back(place: Debian) -> None:
 def test_where_nothing_ran_before_it_is_started_on_and_on(place: Debian) -> None:
     gone_back = begun(place, "hdsync-previous")
     runs(place, CRASHES)
-    eventually(lambda: begun(place, "hdsync-previous") != gone_back, 120, journal(place))
+    eventually(lambda: begun(place, "hdsync-previous") != gone_back, 30, journal(place))
     after = begun(place, "hdsync")
-    eventually(lambda: begun(place, "hdsync") != after, 120, journal(place))
+    eventually(lambda: begun(place, "hdsync") != after, 10, journal(place))
     assert said(place, "readlink", CODE) == CRASHES

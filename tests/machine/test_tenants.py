@@ -156,7 +156,7 @@ def test_hdsync_may_do_all_of_it_inside_its_own_sandbox(place: Debian) -> None:
     wide_awake(place)
     assert place.run("systemctl", "start", "hdsync")[0] == 0
     try:
-        eventually(lambda: place.run("hdctl", "sites")[0] == 0)
+        eventually(lambda: place.run("hdctl", "sites")[0] == 0, 20)
         master, workers = pids(place, "acme")[0], pids(place, "acme")[1:]
         done = place.run("hdctl", "bypass", "shop.acme.test")
         assert done[0] == 0, done
@@ -251,7 +251,7 @@ def test_a_boot_brings_sockets_and_limits_back(place: Debian) -> None:
     eventually(lambda: place.run("systemctl", "is-system-running")[1].strip() in ("running", "degraded"), 60)
     place.run("systemctl", "stop", "hdsync")
     place.run("systemd-run", "--unit=origin", "/usr/bin/python3", "/root/origin.py")
-    eventually(lambda: status(place, "shop.acme.test") == 200)
+    eventually(lambda: status(place, "shop.acme.test") == 200, 20)
     wide_awake(place)
     assert place.run("systemctl", "is-active", "nginx")[1].strip() == "inactive"
     limit = place.run("systemctl", "show", "--value", "-p", "MemoryMax", "hdinfra-tenants-acme.slice")[1].strip()
@@ -268,7 +268,7 @@ def test_a_crash_is_mended_and_counted_which_sleep_is_not(place: Debian) -> None
     wide_awake(place)
     assert life() == before
     assert place.run("systemctl", "kill", "--signal=SIGKILL", "hdinfra-tenant@*.service")[0] == 0
-    eventually(lambda: life() not in (before, ""))
+    eventually(lambda: life() not in (before, ""), 10)
     wide_awake(place)
 
 

@@ -253,7 +253,7 @@ def seen(place: Debian, *asked: Asked) -> list[str]:
 
 def kept(place: Debian, *asked: Asked) -> None:
     """Ask until the cache has all of them: nginx answers a visitor before it has put the answer away."""
-    eventually(lambda: set(seen(place, *asked)) == {"HIT"}, 60, lambda: str(seen(place, *asked)))
+    eventually(lambda: set(seen(place, *asked)) == {"HIT"}, 10, lambda: str(seen(place, *asked)))
 
 
 def test_what_the_origin_allows_is_kept_and_nothing_else(cached: Debian) -> None:

@@ -49,7 +49,7 @@ def test_a_guest_dies_with_its_tests(rootless: Path, tmp_path: Path) -> None:
         # Not before setpriv(1) has asked the kernel for it, which it does just before it becomes QEMU.
         eventually(lambda: Path(f"/proc/{number}/comm").read_text().startswith("qemu"), 60)
         starter.send_signal(signal.SIGKILL)
-    eventually(lambda: not running(number), 60)
+    eventually(lambda: not running(number), 10)
 
 
 def running(number: int) -> bool:

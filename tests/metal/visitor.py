@@ -9,7 +9,7 @@ import time
 def asked(host: str) -> tuple[int, float]:
     """Status and seconds of one request on a connection of its own."""
     begin = time.monotonic()
-    with socket.create_connection(("127.0.0.1", 80), timeout=180) as connection:
+    with socket.create_connection(("127.0.0.1", 80), timeout=30) as connection:
         wish = f"GET / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: test\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         connection.sendall(wish.encode())
         answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))

@@ -128,6 +128,26 @@ def test_ctrl_c_reaches_the_engine_once_and_its_end_is_awaited(engine: Engine) -
     assert told.value.exit_code == 130
 
 
+@pytest.mark.parametrize("asked", ["poll", "wait"])
+def test_ctrl_c_while_the_engine_is_asked_for_its_end_leaves_it_to_nobody(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    real, came = getattr(subprocess.Popen, asked), threading.Event()
+
+    def interrupted(process: Any, *more: Any) -> Any:
+        if not came.is_set():
+            came.set()
+            raise KeyboardInterrupt
+        return real(process, *more)
+
+    monkeypatch.setattr(subprocess.Popen, asked, interrupted)
+    try:
+        run = engine.stream("up", on_event=lambda _: None)
+    except KeyboardInterrupt:
+        pytest.fail("nobody waits for the engine any more")
+    assert run.interrupted == came.is_set()
+
+
 def test_a_run_that_ended_badly_tells_the_engines_words_and_what_to_do(engine: Engine) -> None:
     with pytest.raises(EngineError) as told:
         judged(Run(code=1, complaints=["port 8080 is busy", "port 8080 is busy"]), "up", engine.workspace)

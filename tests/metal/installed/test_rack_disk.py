@@ -15,8 +15,6 @@ HDRAID = "/usr/local/sbin/hdraid"
 _MOUNTED = 'until [ -b "$(findmnt --noheadings --output SOURCE /boot/efi)" ]; do sleep 0.5; done'
 """Until the boot partition is one of a disk that is there: udev had hdraid see to it."""
 _HERE = f"until [ -b /dev/disk/by-id/virtio-{NEW} ]; do sleep 0.5; done; udevadm settle"
-_FAST = "cd /proc/sys/dev/raid && echo 200000 >speed_limit_min && echo 2000000 >speed_limit_max"
-"""In KiB a second: the kernel would else wait after each piece, for the sake of who writes."""
 _RESYNC_SECONDS = 600
 
 
@@ -44,7 +42,6 @@ def test_the_disk_that_it_was_started_from_is_replaced(running: Chassis) -> None
         assert told(place)["boot_mounted_from"] == other
         place.plug(NEW, DISK_MIB)
         place.must("sh", "-c", _HERE, seconds=240)
-        place.must("sh", "-c", _FAST)
         words = place.must(HDRAID, "replace", seconds=_RESYNC_SECONDS)
         assert f"{NEW} is at its work" in words
     assert (written.refused, written.lost, written.written > 10) == (0, 0, True), written

@@ -1,3 +1,0 @@
-"""Of all tiers: hypothesis has our settings before any test is read."""
-
-import tests.strategies  # noqa: F401
