@@ -28,6 +28,8 @@ _PARENTS = ("hdinfra.slice", "hdinfra-tenants.slice")
 """What protects a tenant's memory holds only as far as these, which are around it, are protected themselves."""
 _RELOAD_SECONDS = 30.0
 """For all that do not take theirs together, and a second more for each: whoever waits here, the others wait for."""
+_BEGIN_SECONDS = 5.0
+"""Ten times what nginx takes to read the CRS; until it has, SIGHUP ends it, and it reads anew when it wakes."""
 _IDLE_SECONDS = 600
 """Without a request for so long, a tenant's nginx goes to sleep. Waking takes half a second of one request."""
 _LOW = "MemoryLow="
@@ -199,13 +201,20 @@ def _masters(run: Run, keys: Sequence[str]) -> Iterator[tuple[str, int]]:
 
 
 def _reload(run: Run, key: str, master: int, seconds: float) -> None:
-    """Have a running nginx swap its workers, and see the new ones alive; one that sleeps will read when it wakes."""
-    unit = f"hdinfra-tenant@{key}.service"
+    """Have a running nginx swap its workers, and see the old ones leave; one that sleeps will read when it wakes."""
+    alive = Path(f"/proc/{master}")
+    # One that begins just now starts its first workers with what lay there before.
+    wait(lambda: bool(children(master)) or not alive.exists(), min(seconds, _BEGIN_SECONDS))
     old = children(master)
     # It may be falling asleep at this very moment; then it reads when it wakes.
-    must(run, "systemctl", "try-reload-or-restart", unit)
-    alive = Path(f"/proc/{master}")
-    if not wait(lambda: bool(children(master) - old) or not alive.exists(), seconds):
+    must(run, "systemctl", "try-reload-or-restart", f"hdinfra-tenant@{key}.service")
+
+    def swapped() -> bool:
+        """New ones alone would not do: they may be the last of its beginning, or of the reload before."""
+        now = children(master)
+        return bool(now) and not now & old
+
+    if not wait(lambda: swapped() or not alive.exists(), seconds):
         raise ApplyError(f"nginx of {key} kept its old workers; its error.log says why")
 
 

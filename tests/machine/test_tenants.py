@@ -121,6 +121,26 @@ def test_a_changed_tenant_swaps_its_workers_without_losing_a_request(place: Debi
     assert (pids(place, "acme")[0], pids(place, "glo_bex")) == (master, others)
 
 
+def test_a_change_right_after_another_is_in_force_when_it_says_so(place: Debian) -> None:
+    """Workers of the change before it may still be coming, and are not its own."""
+    wide_awake(place)
+    loose = policy(*TWO)
+    loose["sites"][0]["exclusions"] = [942100]
+    for _ in range(6):
+        applied(place, loose)
+        applied(place, policy(*TWO))
+        assert status(place, "shop.acme.test", ATTACK) == 403
+
+
+def test_a_change_that_meets_a_tenant_as_it_wakes_is_in_force_when_it_says_so(place: Debian) -> None:
+    loose = policy(*TWO)
+    loose["sites"][0]["exclusions"] = [942100]
+    for document, answer in ((loose, 200), (policy(*TWO), 403)) * 3:
+        assert place.run("systemctl", "restart", "hdinfra-tenant@acme") == (0, "")
+        applied(place, document)
+        assert status(place, "shop.acme.test", ATTACK) == answer
+
+
 # One request after the other, from before whatever happens until one that began after it.
 LOAD = """
 import http.client, json, pathlib
